@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -83,26 +84,40 @@ class ScopeNames:
     """What people call the values of scopes.
 
     Args:
-        policy: its axes and values; None: each value is called by itself, on the axes of the policy that ships.
-
-    Attributes:
-        mark: what each headline begins with: ``EXERCISE: `` in an exercise, else nothing.
+        policy: has the axes and values, or returns the policy that is in force, whose names are used from then on;
+            None: each value is called by itself, on the axes of the policy that ships.
     """
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        self._policy = policy
-        exercise = policy is not None and policy.notify.dedup_prefix == EXERCISE
-        self.mark = "EXERCISE: " if exercise else ""
-        self._axes = AXES if policy is None else policy.axes
+    def __init__(self, policy: Policy | Callable[[], Policy] | None = None) -> None:
+        if policy is None or isinstance(policy, Policy):
+            self._in_force: Callable[[], Policy | None] = partial(_itself, policy)
+        else:
+            self._in_force = policy
+
+    @property
+    def mark(self) -> str:
+        """What each headline begins with: ``EXERCISE: `` in an exercise, else nothing."""
+        policy = self._in_force()
+        return "EXERCISE: " if policy is not None and policy.notify.dedup_prefix == EXERCISE else ""
+
+    @property
+    def _axes(self) -> Sequence[str]:
+        policy = self._in_force()
+        return AXES if policy is None else policy.axes
+
+    @property
+    def _all_methods(self) -> str:
+        policy = self._in_force()
         listed = () if policy is None else policy.values_of("auth_method")
-        self._all_methods = "both sign-in methods" if len(listed) == 2 else "all sign-in methods"
+        return "both sign-in methods" if len(listed) == 2 else "all sign-in methods"
 
     def of(self, axis: str, value: str) -> str:
         """The name of a value; a client's says what kind it is, unless its name does: ``VA.gov (web)``."""
-        if self._policy is None:
+        policy = self._in_force()
+        if policy is None:
             return value
-        name = self._policy.name_of(axis, value)
-        known = self._policy.values.get(axis, {}).get(value)
+        name = policy.name_of(axis, value)
+        known = policy.values.get(axis, {}).get(value)
         kind = known.kind if known is not None else None
         return name if kind is None or kind in name.lower() else f"{name} ({kind})"
 
@@ -132,6 +147,10 @@ class ScopeNames:
         by = "" if client is None else f" by {client}"
         rest = "".join(f", {axis} {name}" for axis, name in named.items())
         return f"{words}{by}{rest}{where}"
+
+
+def _itself(policy: Policy | None) -> Policy | None:
+    return policy
 
 
 #: Calls each value by itself.

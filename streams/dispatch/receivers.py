@@ -82,15 +82,23 @@ class _Charted:
 
 
 def receivers(
-    settings: Settings, http: httpx.AsyncClient, clock: Clock, policy: Policy, charts: Charts
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, policy: Callable[[], Policy], charts: Charts
 ) -> Mapping[str, SinkClient]:
-    """Clients by sink, which call the values of scopes as the policy does, and show charts of outages."""
+    """Clients by sink, which call the values of scopes as the policy in force does, and show charts of outages.
+
+    Args:
+        settings: say which receivers are on.
+        http: makes requests.
+        clock: ms since the epoch.
+        policy: returns the policy that is in force.
+        charts: of outages.
+    """
     means = Means(
         http=http,
         clock=clock,
         names=ScopeNames(policy),
         document=encode_incident,
-        banner_keys=BannerKeys(policy).of_scope,
+        banner_keys=lambda scope, at: BannerKeys(policy()).of_scope(scope, at),
         picture=charts.picture,
     )
     clients = {name: (one, one.client(means)) for name, one in settings.receivers() if one.on}

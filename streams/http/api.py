@@ -76,12 +76,11 @@ def routes(
     report: Callable[[], Report],
     submit_input: SubmitInput,
     settings: HttpSettings,
-    policy: Policy,
+    policy: Callable[[], Policy],
     *,
     clock: Callable[[], int],
     charts: Charts,
     inputs_health: Callable[[], object] = list,
-    in_force: Callable[[], Policy] | None = None,
     patience: float = PATIENCE,
 ) -> list[web.RouteDef]:
     """All routes, each of which answers its errors as JSON.
@@ -92,20 +91,17 @@ def routes(
         report: takes a snapshot of how this process gets on.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
         settings: as far as HTTP needs them.
-        policy: the policy at the start.
+        policy: returns the policy that is in force, which all that is served follows.
         clock: ms since the epoch, injected time where time is injected.
         charts: of outages.
         inputs_health: how each input of this process stands.
-        in_force: the policy that is in force, which the console follows; else the one at the start.
         patience: seconds for which a webhook waits for what another one may say.
     """
     gate = Gate(settings.tokens(), bind=settings.bind, clock=clock)
     door = InputDoor(views, submit_input, policy, clock=clock)
     api = _Api(views, metrics, door, policy, clock=clock, pages=settings.pagerduty.on)
     table: list[tuple[str, str, Handler]] = [
-        *ConsolePages(
-            views, in_force or (lambda: policy), report, metrics, pages_on=settings.pagerduty.on, clock=clock
-        ).table(),
+        *ConsolePages(views, policy, report, metrics, pages_on=settings.pagerduty.on, clock=clock).table(),
         ("GET", "/metrics", api.metrics),
         *InputPages(inputs_health, clock).table(),
         *RunbookPages(views, policy, clock=clock).table(),
@@ -135,7 +131,7 @@ def _webhooks(
     metrics: Metrics,
     door: InputDoor,
     settings: HttpSettings,
-    policy: Policy,
+    policy: Callable[[], Policy],
     *,
     clock: Callable[[], int],
     patience: float,
@@ -143,7 +139,7 @@ def _webhooks(
     """Where PagerDuty and Slack say what people do there."""
     pagerduty = PagerDutyDoor(
         settings.pagerduty.webhook_secret,
-        policy.notify.dedup_prefix,
+        lambda: policy().notify.dedup_prefix,
         views=views,
         door=door,
         metrics=metrics.webhooks,
@@ -162,7 +158,7 @@ def _for_everybody(
     views: Views,
     report: Callable[[], Report],
     settings: HttpSettings,
-    policy: Policy,
+    policy: Callable[[], Policy],
     clock: Callable[[], int],
 ) -> list[tuple[str, str, Handler]]:
     """What the public may read (the status page, the banners, health), and where holders of tokens log in."""
@@ -181,7 +177,7 @@ class _Api:
         views: Views,
         metrics: Metrics,
         door: InputDoor,
-        policy: Policy,
+        policy: Callable[[], Policy],
         *,
         clock: Callable[[], int],
         pages: bool,
@@ -248,11 +244,11 @@ class _Api:
     async def incident(self, request: web.Request) -> web.Response:
         incident = self._door.known(request)
         log = self._views.incident_log(incident["id"])
-        conduct = conduct_of(incident, self._policy, self._names, self._clock())
+        conduct = conduct_of(incident, self._policy(), self._names, self._clock())
         return json_response(self._told(incident) | {"log": log} | conduct)
 
     def _told(self, incident: dict[str, Any]) -> dict[str, Any]:
         """The incident with what became of its pages and, if it has one, where its runbook is."""
-        where = runbook_of(incident, self._policy)
+        where = runbook_of(incident, self._policy())
         runbook = {} if where is None else {"runbook": where}
         return self._views.pages.told(incident, on=self._pages) | runbook

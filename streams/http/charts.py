@@ -43,17 +43,17 @@ class Charts:
 
     Args:
         views: what is known of the topics.
-        policy: has the address of the console.
+        policy: returns the policy that is in force, which has names and the address of the console.
         key: of the signatures; None: charts have no addresses, and mails alone have pictures.
         clock: ms since the epoch.
     """
 
     def __init__(
-        self, views: Views, policy: Policy, key: SecretStr | None, *, clock: Callable[[], int]
+        self, views: Views, policy: Callable[[], Policy], key: SecretStr | None, *, clock: Callable[[], int]
     ) -> None:
         self._views = views
         self._names = ScopeNames(policy)
-        self._base = policy.notify.console_url
+        self._policy = policy
         self._key = key
         self._clock = clock
         self._kept: dict[tuple[str, int], bytes] = {}
@@ -65,9 +65,10 @@ class Charts:
 
     def url(self, command: Command) -> str | None:
         """The address of the chart of the hour before a command; None if charts have none, or nothing is to be seen."""
-        if self._key is None or self._base is None or not self._measured(command.incident, command.at):
+        base = self._policy().notify.console_url
+        if self._key is None or base is None or not self._measured(command.incident, command.at):
             return None
-        return self._base.rstrip("/") + self.path(command.incident_id, command.at)
+        return base.rstrip("/") + self.path(command.incident_id, command.at)
 
     def path(self, incident: str, at: int) -> str:
         """The path of the chart of an incident in the hour before ``at`` (ms), signed.

@@ -49,7 +49,7 @@ class InputDoor:
     Args:
         views: what is known of the topics.
         submit_input: raises `KafkaError`, `OSError` or `TimeoutError` if the broker does not have it.
-        policy: the policy.
+        policy: returns the policy that is in force.
         clock: ms since the epoch.
     """
 
@@ -57,7 +57,7 @@ class InputDoor:
         self,
         views: Views,
         submit_input: SubmitInput,
-        policy: Policy,
+        policy: Callable[[], Policy],
         *,
         clock: Callable[[], int],
     ) -> None:
@@ -129,11 +129,12 @@ class InputDoor:
         body = parsed(ActBody, await json_body(request))
         given = given_of(BY_KIND["retire"], body)
         axis, value = given["axis"], given["value"]
-        if axis not in self._policy.axes:
-            raise ApiError(400, "bad_request", f"axis: is one of {', '.join(self._policy.axes)}")
+        policy = self._policy()
+        if axis not in policy.axes:
+            raise ApiError(400, "bad_request", f"axis: is one of {', '.join(policy.axes)}")
         if value == OTHER:
             raise ApiError(400, "bad_request", f"value: {OTHER} stands for many values")
-        given["value"] = self._policy.canonical_value(axis, value)
+        given["value"] = policy.canonical_value(axis, value)
         return await self._take(request, "retire", body, env=body.env or "prod", **given)
 
     async def _take(

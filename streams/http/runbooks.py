@@ -48,11 +48,11 @@ class RunbookPages:
 
     Args:
         views: what is known of the topics.
-        policy: the policy.
+        policy: returns the policy that is in force.
         clock: ms since the epoch.
     """
 
-    def __init__(self, views: Views, policy: Policy, *, clock: Callable[[], int]) -> None:
+    def __init__(self, views: Views, policy: Callable[[], Policy], *, clock: Callable[[], int]) -> None:
         self._views = views
         self._policy = policy
         self._clock = clock
@@ -80,7 +80,7 @@ class RunbookPages:
         if len(choices) == 1:
             ((_, incident),) = choices.items()
             choices = {}
-        told = figures(incident, self._policy, self._success(), self._clock())
+        told = figures(incident, self._policy(), self._success(), self._clock())
         also = [] if incident is None else self._runbooks(incident)
         return _served(
             runbook_page(
@@ -94,7 +94,7 @@ class RunbookPages:
         )
 
     def _runbooks(self, incident: Incident) -> tuple[str, ...]:
-        return self._policy.runbooks_of(incident.scope, incident.causes, incident.common)
+        return self._policy().runbooks_of(incident.scope, incident.causes, incident.common)
 
     def _open(self, name: str) -> dict[str, Incident]:
         """The open incidents that a runbook is the first one for, the most urgent first."""

@@ -84,6 +84,7 @@ class Worker:
     def __init__(self, settings: Settings, policy: Policy, clock: Clock, options: WorkerOptions) -> None:
         self._settings = settings
         self._options = options
+        self._policy = policy
         self._stack = AsyncExitStack()
         self.topics = Topics(settings.topic_prefix)
         self.health = Health(time.monotonic)
@@ -99,8 +100,8 @@ class Worker:
         broker_time = BrokerClock(clock, time.monotonic) if clock.pace == 1 else None
         self._clients = KafkaClients(kafka, broker_time, settings.client_rack)
         self._http = http_client(timeout=10.0)
-        self._charts = Charts(self.views, policy, settings.chart_key, clock=clock)
-        self._receivers = receivers(settings, self._http, clock, policy, self._charts)
+        self._charts = Charts(self.views, self._in_force, settings.chart_key, clock=clock)
+        self._receivers = receivers(settings, self._http, clock, self._in_force, self._charts)
         self._probe = BrokerProbe(self._clients, partial(diagnose, kafka))
         records = OwnRecords(self.topics, self._put_aside)
         self._tailer = self._tail(clock, records)
@@ -138,7 +139,7 @@ class Worker:
         self._clock_watch = ClockWatch(broker_time, self.progress, self._feed) if broker_time else None
         self._pipeline: Pipeline | None = None
         self._unwritten: deque[ProducerRecord] = deque(maxlen=_UNWRITTEN)
-        self._server = self._make_server(policy, clock)
+        self._server = self._make_server(clock)
         self._unready()
 
     def _make_watchdog(self, policy: Policy, clock: Clock, name: str) -> Watchdog:
@@ -170,12 +171,12 @@ class Worker:
             name=name,
             records="evaluate" in self._options.roles,
             force=self._options.policy_force,
-            on_change=self._renew,
+            on_change=lambda policy: self.metrics.set_policy(policy.hash),
         )
 
-    def _renew(self, policy: Policy) -> None:
-        """Show that another policy is in force."""
-        self.metrics.set_policy(policy.hash)
+    def _in_force(self) -> Policy:
+        """The policy that is in force, which pages, messages and charts follow from its T on."""
+        return self._policy if self._keeper is None else self._keeper.in_force
 
     async def _write_once(self, record: ProducerRecord) -> None:
         producer = BatchProducer(self._clients)
@@ -190,7 +191,7 @@ class Worker:
             self.health.unready(part, "it waits for the Kafka broker")
         self.health.unready("broker", "it has not answered yet")
 
-    def _make_server(self, policy: Policy, clock: Clock) -> HttpServer:
+    def _make_server(self, clock: Clock) -> HttpServer:
         settings, options = self._settings, self._options
         table = routes(
             self.views,
@@ -198,11 +199,10 @@ class Worker:
             self.watchdog.report,
             self._submit,
             settings,
-            policy,
+            self._in_force,
             clock=clock,
             charts=self._charts,
             inputs_health=self._inputs.report,
-            in_force=lambda: policy if self._keeper is None else self._keeper.in_force,
         )
         return HttpServer(table, host=settings.bind, port=options.port, tls=settings.http_context())
 
@@ -336,7 +336,7 @@ class Worker:
             rest.list,
             self.views,
             self._submit,
-            prefix=self._surroundings.policy().notify.dedup_prefix,
+            prefix=lambda: self._in_force().notify.dedup_prefix,
             mine=lambda incident: self._pipeline is not None and self._pipeline.dispatch.owns(incident),
             clock=self._surroundings.clock,
             services=self._settings.pagerduty.scopes(),

@@ -167,7 +167,7 @@ def _pagerduty() -> Edge:
 def _slack() -> Edge:
     door = SlackDoor(
         SimpleNamespace(signing_secret=SecretStr("x"), team=None, may=lambda user, role: True),
-        default_policy(),
+        default_policy,
         views=SimpleNamespace(incident=lambda id: {"id": id, "epoch": 0, "state": "open"}),  # type: ignore[arg-type]
         door=None,  # type: ignore[arg-type]
         metrics=None,  # type: ignore[arg-type]

@@ -98,9 +98,9 @@ async def served(*, limit: int | None = None) -> AsyncIterator[Served]:
         watchdog.report,
         submit,
         HttpSettings((ApiToken("ada", "respond", SecretStr(TOKEN)),)),
-        policy,
+        lambda: policy,
         clock=clock,
-        charts=Charts(views, policy, SecretStr("a-key-of-the-charts"), clock=clock),
+        charts=Charts(views, lambda: policy, SecretStr("a-key-of-the-charts"), clock=clock),
     )
     server = HttpServer(table, host="127.0.0.1", port=0, limit=limit)
     await server.start()

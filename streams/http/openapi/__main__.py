@@ -28,9 +28,11 @@ async def _no_input(value: IncidentInput) -> object:
 
 def _main() -> None:
     metrics = Metrics(clock=lambda: 0, version=version("watchofficer"), policy="")
-    views, policy = Views(), default_policy()
-    charts = Charts(views, policy, None, clock=lambda: 0)
-    table = routes(views, metrics, _nothing, _no_input, Settings(), policy, clock=lambda: 0, charts=charts)
+    views = Views()
+    charts = Charts(views, default_policy, None, clock=lambda: 0)
+    table = routes(
+        views, metrics, _nothing, _no_input, Settings(), default_policy, clock=lambda: 0, charts=charts
+    )
     _FILE.write_text(render(openapi((one.method, one.path, one.handler) for one in table)), encoding="utf-8")
     print(_FILE)
 

@@ -30,7 +30,7 @@ class PagerDutyDoor:
 
     Args:
         secret: signs webhooks; None: none is believed.
-        prefix: of this deployment's dedup keys.
+        prefix: returns what the dedup keys of this deployment begin with.
         views: what is known of the topics.
         door: puts inputs on the topic.
         metrics: counts webhooks.
@@ -41,7 +41,7 @@ class PagerDutyDoor:
     def __init__(
         self,
         secret: SecretStr | None,
-        prefix: str,
+        prefix: Callable[[], str],
         *,
         views: Views,
         door: InputDoor,
@@ -88,7 +88,7 @@ class PagerDutyDoor:
             return read_webhook(
                 body,
                 delivery=request.headers.get("X-Webhook-Id"),
-                prefix=self._prefix,
+                prefix=self._prefix(),
                 lookup=self._views.incident,
                 known=self._views.alerts,
                 now=self._clock(),

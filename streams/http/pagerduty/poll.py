@@ -47,7 +47,7 @@ class StatusPoll:
         ask: makes a request.
         views: what is known here.
         submit: puts an input on the topic; raises `OSError` or `KafkaError` if the broker does not have it.
-        prefix: of this deployment's dedup keys.
+        prefix: returns what the dedup keys of this deployment begin with.
         mine: whether this worker sends the notifications of an incident.
         clock: ms since the epoch.
         services: id of a service in PagerDuty -> scope, whose maintenance windows are maintenance here.
@@ -59,7 +59,7 @@ class StatusPoll:
         views: Views,
         submit: Callable[[IncidentInput], Awaitable[object]],
         *,
-        prefix: str,
+        prefix: Callable[[], str],
         mine: Callable[[str], bool],
         clock: Callable[[], int],
         services: Mapping[str, str] | None = None,
@@ -149,7 +149,7 @@ class StatusPoll:
         read = read_webhook(
             msgspec.json.encode(event),
             delivery=event["event"]["id"],
-            prefix=self._prefix,
+            prefix=self._prefix(),
             lookup=self._views.incident,
             known=self._views.alerts,
             now=self._clock(),

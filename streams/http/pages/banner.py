@@ -44,7 +44,7 @@ class BannerPages:
     Args:
         views: what is known of the topics.
         report: takes a snapshot of how this process gets on.
-        policy: the policy.
+        policy: returns the policy that is in force.
         origins: of pages that may read the answer in a browser, such as ``https://www.va.gov``; ``*`` for any.
         clock: ms since the epoch.
     """
@@ -53,7 +53,7 @@ class BannerPages:
         self,
         views: Views,
         report: Callable[[], Report],
-        policy: Policy,
+        policy: Callable[[], Policy],
         origins: Sequence[str],
         clock: Callable[[], int],
     ) -> None:
@@ -80,7 +80,7 @@ class BannerPages:
         def body(state: Known, *, is_known: bool) -> Body:
             success = self._success(state) if is_known else {}
             covers = self._views.covers.standing("maintenance")
-            return statuses(self._policy, state, visitor, success=success, covers=covers, began=self._began)
+            return statuses(self._policy(), state, visitor, success=success, covers=covers, began=self._began)
 
         return self._answer(request, body, _PARAMETERS)
 
@@ -88,7 +88,7 @@ class BannerPages:
         """200 with the outages that were declared for states, known or not; 503 as for the statuses."""
 
         def body(state: Known, *, is_known: bool) -> Body:
-            return told_to_states(self._views, self._policy, state)
+            return told_to_states(self._views, self._policy(), state)
 
         return self._answer(request, body, ("strict",))
 
@@ -130,7 +130,7 @@ class BannerPages:
 
     def _visitor(self, query: Mapping[str, str], now: int) -> Visitor:
         """Who asks."""
-        keys = BannerKeys(self._policy)
+        keys = BannerKeys(self._policy())
         listed = {"auth_method": keys.methods(now), "csp": keys.providers(now), "client_id": None}
         method, csp, client = (self._value(query, axis, among) for axis, among in listed.items())
         return Visitor(method, csp, client)
@@ -145,7 +145,7 @@ class BannerPages:
             raise ApiError(
                 400, "bad_request", f"{axis} has 1 to 64 characters of a-z 0-9 _ . : - in any case"
             )
-        value = self._policy.canonical_value(axis, spelt)
+        value = self._policy().canonical_value(axis, spelt)
         if among is not None and value not in among:
             raise ApiError(400, "bad_request", f"{axis} is one of {', '.join(among)}")
         return value

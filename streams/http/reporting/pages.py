@@ -104,7 +104,7 @@ class ReportPages:
 
     Args:
         command: makes the command that prints a report, and its environment, by kind, month and the present (ms).
-        policy: the policy at the start, which has the time zone.
+        policy: returns the policy that is in force, which has the time zone.
         clock: ms since the epoch.
         patience: seconds for which a process may run.
     """
@@ -112,13 +112,13 @@ class ReportPages:
     def __init__(
         self,
         command: Callable[[str, str, int], tuple[Sequence[str], Mapping[str, str]]],
-        policy: Policy,
+        policy: Callable[[], Policy],
         clock: Callable[[], int],
         *,
         patience: float = _PATIENCE,
     ) -> None:
         self._command = command
-        self._time_zone = policy.time_zone
+        self._policy = policy
         self._clock = clock
         self._patience = patience
         self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
@@ -135,7 +135,7 @@ class ReportPages:
             raise ApiError(400, "bad_request", "a report has no parameters")
         kind, month = request.match_info["kind"], request.match_info["month"]
         now = self._clock()
-        if not _MONTH.fullmatch(month) or month > day_of(now, self._time_zone).date[:7]:
+        if not _MONTH.fullmatch(month) or month > day_of(now, self._policy().time_zone).date[:7]:
             raise ApiError(404, "not_found", "a month is written as YYYY-MM, and is none to come")
         page = await self._page(kind, month, now)
         headers = {

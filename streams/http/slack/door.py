@@ -51,7 +51,7 @@ class SlackDoor:
 
     Args:
         settings: the secret that signs requests (None: none is believed), the workspace, and who may do what.
-        policy: the policy.
+        policy: returns the policy that is in force.
         views: what is known of the topics.
         door: puts inputs on the topic.
         metrics: counts requests.
@@ -62,7 +62,7 @@ class SlackDoor:
     def __init__(
         self,
         settings: SlackDoorSettings,
-        policy: Policy,
+        policy: Callable[[], Policy],
         *,
         views: Views,
         door: InputDoor,
@@ -149,9 +149,9 @@ class SlackDoor:
         action = BY_KIND[asked.act]  # type: ignore[index]
         fields: dict[str, Any] = {"kind": action.kind}
         if action.kind == "retire":
-            value = self._policy.canonical_value(asked.target, asked.text.lower())
-            if asked.target not in self._policy.axes or value == OTHER:
-                return f"A value is retired on one of {', '.join(self._policy.axes)}."
+            value = self._policy().canonical_value(asked.target, asked.text.lower())
+            if asked.target not in self._policy().axes or value == OTHER:
+                return f"A value is retired on one of {', '.join(self._policy().axes)}."
             fields |= {"env": "prod", "axis": asked.target, "value": value}
         else:
             try:
@@ -185,7 +185,7 @@ class SlackDoor:
         return {"env": str(incident["id"]).rpartition("-")[0], "incident": incident["id"]}
 
     def _is_scope(self, target: str) -> bool:
-        return "/" in target or target in self._policy.envs
+        return "/" in target or target in self._policy().envs
 
     def _told(self, asked: Asked) -> str:
         if asked.act == "show":

@@ -27,12 +27,16 @@ class StatusPages:
     Args:
         views: what is known of the topics.
         report: takes a snapshot of how this process gets on.
-        policy: the policy.
+        policy: returns the policy that is in force.
         clock: ms since the epoch.
     """
 
     def __init__(
-        self, views: Views, report: Callable[[], Report], policy: Policy, clock: Callable[[], int]
+        self,
+        views: Views,
+        report: Callable[[], Report],
+        policy: Callable[[], Policy],
+        clock: Callable[[], int],
     ) -> None:
         self._views = views
         self._report = report
@@ -59,7 +63,7 @@ class StatusPages:
         is_known = self._views.ready and not self._report().blind
         made = self._made
         if made is None or made[1] != is_known or not 0 <= now - made[0] < MAX_AGE * SECOND:
-            made = self._made = now, is_known, pages_of(self._views, self._policy, now, is_known=is_known)
+            made = self._made = now, is_known, pages_of(self._views, self._policy(), now, is_known=is_known)
         return made[2]
 
     def _answer(self, request: web.Request, body: bytes, content_type: str) -> web.Response:

@@ -138,7 +138,11 @@ async def serving(
         slack,
     )
     key = SecretStr(chart_key) if chart_key is not None else None
-    charts = Charts(views, policy or default_policy(), key, clock=lambda: served.now)
+
+    def in_force() -> Policy:
+        return served.policy or policy or default_policy()
+
+    charts = Charts(views, in_force, key, clock=lambda: served.now)
     application = web.Application(middlewares=[json_errors])
     application.add_routes(
         routes(
@@ -147,10 +151,9 @@ async def serving(
             watchdog.report,
             lambda v: served.submit(v),
             settings,
-            policy or default_policy(),
+            in_force,
             clock=lambda: NOW,
             charts=charts,
-            in_force=lambda: served.policy or policy or default_policy(),
             patience=patience,
         )
     )

@@ -76,7 +76,7 @@ async def polled(
                 rest.list,
                 views,
                 submit,
-                prefix="watchofficer",
+                prefix=lambda: "watchofficer",
                 mine=mine,
                 clock=time.clock,
                 services=services,

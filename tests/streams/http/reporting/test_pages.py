@@ -48,7 +48,7 @@ async def serving(
     command: Callable[[str, str, int], Any], *, now: Callable[[], int] = lambda: NOW, patience: float = 60.0
 ) -> AsyncIterator[Client]:
     application = web.Application()
-    pages = ReportPages(command, default_policy(), now, patience=patience)
+    pages = ReportPages(command, default_policy, now, patience=patience)
     application.add_routes([web.get(path, answered(handler)) for _, path, handler in pages.table()])
     async with TestClient(TestServer(application)) as client:
         yield client
