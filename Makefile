@@ -9,7 +9,7 @@ DOCS := .venv-docs
 CHART := .venv-kubernetes
 PYTHONS ?= python3.12 python3.13
 # The tests that need only .venv, and no process of ours.
-UNIT := not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long
+UNIT := not kafka and not e2e and not faults and not quality and not simulation and not blind and not package and not long and not console
 # Schemathesis, apart too.
 FUZZ := .venv-fuzz
 
@@ -23,7 +23,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-image test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
+.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-console test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-image test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ pictures: $(DEV) ## show the demo's outage as the console, Slack, a mail and Tea
 	rm -rf build/cards && mkdir -p build/cards
 	cd build/cards && npm pack --silent adaptivecards@3.0.6 && tar -xzf adaptivecards-3.0.6.tgz
 	$(BIN)/python -m tests.sinks.looks.pictures build/cards/package/dist/adaptivecards.min.js
+
+test-console: $(DEV) ## run an incident from a phone, blind the watch, and compare headline and API over the whole demo (Chromium; some minutes)
+	$(BIN)/python -m pytest -n0 -s -m console $(ARGS)
 
 simulation: $(DEV) ## run the shipped loops under random faults in virtual time (SEEDS=1000 FIRST=…; some CPU seconds per seed)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100) $(if $(FIRST),--first $(FIRST)) $(ARGS)

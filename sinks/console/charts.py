@@ -202,7 +202,7 @@ def _drawn(plot: _Plot, points: Sequence[tuple[int, float | None]], marks: Seque
         tag("path", d=_guide(plot), class_="guide") if plot.guide else None,
         tag("path", d=area, class_="area") if area else None,
         tag("path", d=line, class_="line") if line else nothing,
-        (_threshold(plot, *one) for one in plot.thresholds),
+        (_threshold(plot, n, *one) for n, one in enumerate(plot.thresholds)),
         _hover(plot, columns),
         class_="chart",
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
@@ -240,7 +240,8 @@ def _paths(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> tuple[s
             continue
         x, y = plot.x(at), plot.y(value)
         step = f"{'M' if begun is None else 'L'}{x},{y}"
-        line, area = line + step, area + step
+        line += f"{step}h0" if begun is None else step  # seen as a dot where nothing follows
+        area += step
         begun, last = x if begun is None else begun, (column, x)
     if begun is not None:
         area += f"L{last[1]},{plot.y(plot.low)}L{begun},{plot.y(plot.low)}Z"
@@ -275,15 +276,23 @@ def time_ticks(span: Span) -> range:
     return range(start - start % step + step, end + 1, step)
 
 
-def _threshold(plot: _Plot, value: float, words: str, kind: str) -> Html:
-    y = plot.y(value)
-    below = y < _TOP + 12
+def _threshold(plot: _Plot, number: int, value: float, words: str, kind: str) -> Html:
+    """A threshold with its words, at the other end than those of one before that it is close to."""
+    y, words_y = plot.y(value), _words_y(plot, value)
+    close = any(abs(_words_y(plot, other) - words_y) < 12 for other, _, _ in plot.thresholds[:number])
+    x, anchor = (_WIDTH - _RIGHT - 4, "end") if close else (_LEFT + 4, None)
     return tag(
         "g",
         tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y),
-        tag("text", words, x=_LEFT + 4, y=y + 11 if below else y - 3),
+        tag("text", words, x=x, y=words_y, text_anchor=anchor),
         class_=f"threshold {kind}",
     )
+
+
+def _words_y(plot: _Plot, value: float) -> float:
+    """The place of the words of a threshold: above its line, where there is room."""
+    y = plot.y(value)
+    return y + 11 if y < _TOP + 12 else y - 3
 
 
 def _mark(plot: _Plot, mark: Mark) -> Html:

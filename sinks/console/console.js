@@ -60,7 +60,7 @@
       heard = Date.now();
       lost("");
     } catch {
-      if (Date.now() - heard > LOST) lost(`No answer from the watch for ${Math.round((Date.now() - heard) / 1000)} s: this is how it stood at ${new Date(heard).toLocaleTimeString()}.`);
+      if (Date.now() - heard > LOST) lost(`No answer from the watch for ${Math.round((Date.now() - heard) / 1000)} s: this is how it stood at ${new Date(heard).toISOString().slice(11, 19)} UTC.`);
     } finally {
       loading = false;
       if (wanted) { wanted = false; setTimeout(refresh, 100); }

@@ -268,7 +268,10 @@ def _facts(view: IncidentView) -> list[Html]:
         ("Fail-over", incident.fail_over if incident.state not in OVER else None),
         ("Found by", ", ".join(cause.replace("_", " ") for cause in incident.causes)),
     ]
-    return [card("For whom, and how bad", people), card("What fails", failing)]
+    return [
+        card("For whom, and how bad", people),
+        card("What failed" if incident.state in OVER else "What fails", failing),
+    ]
 
 
 def _severity_words(view: IncidentView) -> str:

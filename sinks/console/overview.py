@@ -14,7 +14,7 @@ from sinks.console.charts import Mark, Sample, Span, budget_chart, deploy_marks,
 from sinks.console.heat import HeatView, heat_map, heat_over_time, share_words
 from sinks.console.incident import Deadline, deadline_words, path_of_incident, who_words
 from sinks.console.shell import ConsolePage, Standing, document, live
-from sinks.console.timeline import instant
+from sinks.console.timeline import clock, instant
 from sinks.html import Child, Html, tag
 from sinks.wording import (
     ScopeNames,
@@ -49,6 +49,7 @@ class MethodView:
         name: what people call it.
         success: the share that succeeded over five minutes; None: nothing completed.
         good, bad: sign-ins over five minutes.
+        to: the end of those five minutes, ms; None: not known.
         people: who were impacted in the trailing hour; None: not known.
         objective: the share that should succeed.
         budget: the share of the month's error budget that is left; None: not known to this worker.
@@ -63,6 +64,7 @@ class MethodView:
     success: float | None
     good: int
     bad: int
+    to: int | None = None
     people: int | None
     objective: float | None
     budget: float | None
@@ -245,15 +247,7 @@ def _incident(one: OpenIncident, view: OverviewView) -> Html:
 
 
 def _methods(view: OverviewView) -> list[Html]:
-    ranges = (
-        tag(
-            "a",
-            name,
-            href=f"/?env={view.env}&range={name}",
-            aria_current="true" if name == view.range else None,
-        )
-        for name in RANGES
-    )
+    ranges = (_place(name, view.env, name, name == view.range) for name in RANGES)
     return [
         tag("h2", "Sign-in methods ", tag("span", f"({_WINDOWS})", class_="minor"), id="methods-title"),
         tag("p", "Shown: the last ", ranges, class_="ranges"),
@@ -271,6 +265,7 @@ def _method(method: MethodView, view: OverviewView) -> Html:
             one.severity,
         )
         for one in (*(each.incident for each in view.incidents), *view.past)
+        if _names_method(one, view.names) in ("", method.name)
     ] + deploy_marks(view.deploys)
     share = "–" if method.success is None else share_words(method.success)
     people = "–" if method.people is None else f"{method.people:,}"
@@ -280,6 +275,7 @@ def _method(method: MethodView, view: OverviewView) -> Html:
         else None
     )
     name = method.name
+    until = None if method.to is None else (", to ", clock(method.to), " UTC")
     return tag(
         "article",
         tag("h3", name, " ", banner),
@@ -288,7 +284,7 @@ def _method(method: MethodView, view: OverviewView) -> Html:
             tag(
                 "div",
                 tag("div", share, class_="big"),
-                tag("div", f"succeed: {method.good:,} good, {method.bad:,} bad", class_="minor"),
+                tag("div", f"succeed: {method.good:,} good, {method.bad:,} bad", until, class_="minor"),
             ),
             tag("div", tag("div", people, class_="big"), tag("div", "people impacted", class_="minor")),
             class_="pair",
@@ -319,6 +315,12 @@ def _method(method: MethodView, view: OverviewView) -> Html:
         class_="card",
         aria_label=name,
     )
+
+
+def _names_method(incident: Incident, names: ScopeNames) -> str:
+    """What people call the one method that an incident is of; "" where it is of all."""
+    value = names.named(incident.scope).get("auth_method")
+    return "" if value is None else names.of("auth_method", value)
 
 
 def _budget(method: MethodView) -> Html:
@@ -387,11 +389,10 @@ def _health(view: OverviewView) -> Html:
     )
 
 
+def _place(words: str, env: str, shown: str, current: bool) -> Html:
+    return tag("a", words, href=f"/?env={env}&range={shown}", aria_current="true" if current else None)
+
+
 def _environments(view: OverviewView) -> Html:
-    links = (
-        tag(
-            "a", env, href=f"/?env={env}&range={view.range}", aria_current="true" if env == view.env else None
-        )
-        for env in view.envs
-    )
+    links = (_place(env, env, view.range, env == view.env) for env in view.envs)
     return tag("p", "Environment: ", links, " ", report_button(view.env), class_="ranges actions")

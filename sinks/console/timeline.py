@@ -97,6 +97,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     attempts: int = 1
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it edited what had been told before, and so told nobody anything new."""
+        return (self.sink, self.action) in _QUIET and self.outcome != "dead"
+
 
 def told_words(messages: Iterable[Message]) -> str:
     """Who was told first when, and who refused, in words.
@@ -141,11 +146,7 @@ def timeline(
     if incident.first_bad_at <= first:
         began = _entry(incident.first_bad_at, "began", "The first sign-in failed", [])
         entries.append((incident.first_bad_at, -1, began))
-    entries += [
-        (one.at, 1, _message(one))
-        for one in messages
-        if (one.sink, one.action) not in _QUIET or one.outcome == "dead"
-    ]
+    entries += [(one.at, 1, _message(one)) for one in messages if not one.is_quiet]
     entries.sort(key=lambda entry: entry[:2])
     if not happenings:
         gone = tag(

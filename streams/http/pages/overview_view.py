@@ -134,6 +134,7 @@ class Overviews:
             success=None if now is None else now["success_ratio"],
             good=0 if now is None else now["good"],
             bad=0 if now is None else now["bad"],
+            to=None if now is None else parse_instant(now["at"]),
             people=None if hour is None else hour["users_impacted"],
             objective=objective_of(scope, self._policy),
             budget=remaining,

@@ -12,7 +12,7 @@ from sinks.receivers.links import found_links
 
 __all__ = ["INCIDENTS", "MESSAGES", "ToldStates"]
 
-#: Incidents that are remembered, the latest told, and the messages of each, the latest.
+#: Incidents that are remembered, the latest told, and the messages of each: the first to each receiver, and the latest.
 INCIDENTS, MESSAGES = 500, 100
 
 
@@ -24,6 +24,23 @@ class _Told:
     def __init__(self) -> None:
         self.messages: dict[str, Message] = {}
         self.receipts: dict[str, dict[str, str]] = {}
+
+    def note(self, command: str, message: Message) -> None:
+        """Keep a message. Beyond the bound one goes that is not the first to its receiver: an edit, else the oldest."""
+        self.messages[command] = message
+        if len(self.messages) <= MESSAGES:
+            return
+        first: dict[str, str] = {}
+        for known, one in self.messages.items():
+            if one.outcome == "delivered":
+                first.setdefault(one.sink, known)
+        others = self.messages.keys() - first.values()
+        del self.messages[
+            next(
+                (known for known, one in self.messages.items() if known in others and one.is_quiet),
+                next(known for known in self.messages if known in others),
+            )
+        ]
 
 
 class ToldStates:
@@ -41,18 +58,19 @@ class ToldStates:
         delivery = msgspec.json.decode(value, type=Delivery)
         told = self._told.pop(delivery.incident_id, None) or _Told()
         self._told[delivery.incident_id] = told
-        told.messages[delivery.command_id] = Message(
-            at=delivery.at,
-            sink=delivery.sink,
-            action=delivery.action,
-            outcome=delivery.outcome,
-            reason=delivery.reason,
-            attempts=delivery.attempts,
+        told.note(
+            delivery.command_id,
+            Message(
+                at=delivery.at,
+                sink=delivery.sink,
+                action=delivery.action,
+                outcome=delivery.outcome,
+                reason=delivery.reason,
+                attempts=delivery.attempts,
+            ),
         )
         if delivery.receipt:
             told.receipts.setdefault(delivery.sink, {}).update(delivery.receipt)
-        if len(told.messages) > MESSAGES:
-            del told.messages[next(iter(told.messages))]
         if len(self._told) > INCIDENTS:
             del self._told[next(iter(self._told))]
 

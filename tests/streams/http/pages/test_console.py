@@ -114,6 +114,20 @@ async def test_the_overview_shows_open_incidents_indicators_and_health(served: S
     assert "env is one of" in await page(served, "/?env=nowhere", 404)
 
 
+async def test_the_charts_of_a_method_mark_the_incidents_that_touch_it(served: Serving) -> None:
+    served.feed(an_incident(), an_incident(18, scope="prod"))
+    html = await page(served, "/")
+    charts = {
+        name: html.partition(f'aria-label="{name}">')[2].partition("</article>")[0]
+        for name in ("SiS", "SSOe")
+    }
+    marked = {
+        name: {id_: chart.count(f"<title>{id_}:") for id_ in ("prod-17", "prod-18")}
+        for name, chart in charts.items()
+    }
+    assert marked == {"SiS": {"prod-17": 0, "prod-18": 2}, "SSOe": {"prod-17": 2, "prod-18": 2}}
+
+
 async def test_the_overview_shows_of_the_hours_before_what_the_history_tells(served: Serving) -> None:
     leaf = {"axes": {"auth_method": "ssoe"}, "sign_in": {"good": 1, "bad": 3}}
     told = {"v": 2, "env": "prod", "at": format_instant(NOW - 3 * HOUR), "leaves": [leaf]}
@@ -252,3 +266,16 @@ def test_what_receivers_were_told_is_kept_once_and_bounded(times: int) -> None:
     for number in range(INCIDENTS):
         told.learn(delivery(1, incident=f"dev-{number}"))
     assert told.messages("prod-17") == []
+
+
+def test_whom_an_incident_was_told_to_first_is_kept_when_much_was_told_since() -> None:
+    told = ToldStates()
+    told.learn(delivery(0, sink="pagerduty", action="trigger"))
+    told.learn(delivery(1, outcome="dead", reason="no such channel"))
+    told.learn(delivery(2))
+    for number in range(3, 3 * MESSAGES):
+        told.learn(delivery(number, action="update" if number % 2 else "reply"))
+    kept = told.messages("prod-17")
+    assert len(kept) == MESSAGES
+    assert [(one.sink, one.at - NOW + 1000) for one in kept[:2]] == [("pagerduty", 0), ("slack", 2)]
+    assert not any(one.is_quiet for one in kept[2:])  # an edit goes before a reply
