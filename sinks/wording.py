@@ -28,6 +28,7 @@ __all__ = [
     "conduct_words",
     "day_words",
     "duration_words",
+    "ended",
     "headline",
     "links_of",
     "one_line",
@@ -303,9 +304,21 @@ _CHANGES = {
     "relapsed": "Fails again before it has recovered",
     "recovering": "Sign-ins succeed again",
     "still_failing": "Still fails after a person has resolved it",
+    "notes": "More notes were put down",
     "linked": "PagerDuty has an incident for it",
     "reminder": "Half of a response time is gone",
     "breach": "A response time is over",
+}
+#: What people do; their names follow.
+_DEEDS = {
+    "unacknowledged": "Given back",
+    "assigned": "Role given",
+    "staged": "Stage set",
+    "eta": "Expected end set",
+    "follow_up": "Follow-up",
+    "checked": "Checklist ticked",
+    "post_mortem": "Post-mortem linked",
+    "completed": "Process completed",
 }
 
 
@@ -327,7 +340,13 @@ def change_title(kind: str, by: str | None, asked: str | None) -> str:
             return f"Refused: {one_line(asked or 'what was asked for').replace('_', ' ')}{actor}"
         case "update":
             return f"Update{actor}" if actor else "Routine update"
-    return _CHANGES.get(kind) or f"{capitalised(kind.replace('_', ' '))}{actor}"
+    return _CHANGES.get(kind) or f"{_DEEDS.get(kind) or capitalised(kind.replace('_', ' '))}{actor}"
+
+
+def ended(text: str) -> str:
+    """The text on one line, with a full stop where it does not end a sentence: it may end in what a person wrote."""
+    line = one_line(text)
+    return line if line.endswith((".", "!", "?", _ELLIPSIS)) else f"{line}."
 
 
 def one_line(text: str) -> str:

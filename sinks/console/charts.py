@@ -234,18 +234,28 @@ def _paths(plot: _Plot, columns: dict[int, tuple[int, float | None]]) -> tuple[s
     for column in sorted(columns):
         at, value = columns[column]
         if begun is not None and (value is None or column - last[0] > _GAP):
-            area += f"L{last[1]},{plot.y(plot.low)}L{begun},{plot.y(plot.low)}Z"
+            line, area = line + _dot(begun, last[1]), area + _closed(plot, begun, last[1])
             begun = None
         if value is None:
             continue
         x, y = plot.x(at), plot.y(value)
         step = f"{'M' if begun is None else 'L'}{x},{y}"
-        line += f"{step}h0" if begun is None else step  # seen as a dot where nothing follows
-        area += step
+        line, area = line + step, area + step
         begun, last = x if begun is None else begun, (column, x)
     if begun is not None:
-        area += f"L{last[1]},{plot.y(plot.low)}L{begun},{plot.y(plot.low)}Z"
+        line, area = line + _dot(begun, last[1]), area + _closed(plot, begun, last[1])
     return line, area
+
+
+def _dot(begun: float, ended: float) -> str:
+    """What ends a line: one of a single value would else not be seen."""
+    return "m-1.5,0h3" if begun == ended else ""
+
+
+def _closed(plot: _Plot, begun: float, ended: float) -> str:
+    """What ends the area below a line."""
+    floor = plot.y(plot.low)
+    return f"L{ended},{floor}L{begun},{floor}Z"
 
 
 def _grid(plot: _Plot) -> Iterator[Html]:

@@ -12,7 +12,16 @@ from detectors.incidents import Common, Incident
 from detectors.instants import FAR_FUTURE
 from detectors.process.deploys import Deploy, deploy_words, shown_with
 from sinks.html import Html, tag
-from sinks.wording import ScopeNames, capitalised, change_title, common_words, day_words, one_line, time_words
+from sinks.wording import (
+    ScopeNames,
+    capitalised,
+    change_title,
+    common_words,
+    day_words,
+    ended,
+    one_line,
+    time_words,
+)
 
 __all__ = ["Finding", "Happening", "Message", "clock", "instant", "timeline", "told_words"]
 
@@ -177,7 +186,7 @@ def _happening(one: Happening, names: ScopeNames, number: int) -> Html:
     for finding in one.findings:
         named = finding.detector.replace("_", " ")
         details.append(
-            tag("p", tag("b", named), f" on {names.words(finding.scope)}: {one_line(finding.sentence)}.")
+            tag("p", tag("b", named), f" on {names.words(finding.scope)}: {ended(finding.sentence)}")
         )
         numbers = [(key, value) for key, value in finding.numbers.items() if value is not None]
         if numbers:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from detectors.incidents import Command, error_words
 from detectors.instants import HOUR, MINUTE, SECOND
 from detectors.process.deploys import Deploy, deploy_words
-from sinks.wording import ScopeNames, change_title, common_words, duration_words, one_line
+from sinks.wording import ScopeNames, change_title, common_words, duration_words, ended, one_line
 from streams.explain.case_file import CaseFile
 from streams.explain.evidence import measured, scope_decision, severity_figure
 from streams.explain.plot import Happening
@@ -103,7 +103,7 @@ def _why(line: Line, names: ScopeNames) -> Iterator[tuple[str, str]]:
         return
     for evidence in line.evidence:
         name = evidence.detector.replace("_", " ")
-        yield name, " ".join(filter(None, (f"{evidence.sentence}.", measured(evidence))))
+        yield name, " ".join(filter(None, (ended(evidence.sentence), measured(evidence))))
     if decision := scope_decision(line, names):
         yield "scope", decision
 

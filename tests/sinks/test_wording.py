@@ -17,6 +17,7 @@ from sinks.wording import (
     change_title,
     common_words,
     duration_words,
+    ended,
     headline,
     links_of,
     one_line,
@@ -213,3 +214,18 @@ def test_each_kind_of_change_has_a_title_of_one_line_that_nobody_s_name_can_brea
     assert "_" not in title
     assert title.isprintable()
     assert change_title(kind, None, None).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("40 of 50 sign-ins failed", "40 of 50 sign-ins failed."),
+        (
+            "Ada reports that prod/sis fails: I cannot sign in.",
+            "Ada reports that prod/sis fails: I cannot sign in.",
+        ),
+        ("Ada reports that prod/sis fails: why?\n", "Ada reports that prod/sis fails: why?"),
+    ],
+)
+def test_a_sentence_that_may_end_in_what_a_person_wrote_ends_once(text: str, words: str) -> None:
+    assert ended(text) == words
