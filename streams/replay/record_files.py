@@ -29,8 +29,8 @@ class HistoryLine(dict[str, Any]):
         self.place = place
 
 
-def read_history(name: str) -> Iterator[HistoryLine]:
-    """Yield the objects in a file of five-minute records; ``add_record`` checks what is in them.
+def read_history(name: str, topic: str = "sli-history") -> Iterator[HistoryLine]:
+    """Yield the objects in a file of records of a topic; ``add_record`` checks what is in five-minute records.
 
     Raises:
         SourceError: the file cannot be read, or a line is no JSON object (while iterating).
@@ -41,7 +41,7 @@ def read_history(name: str) -> Iterator[HistoryLine]:
             try:
                 yield HistoryLine(_DECODER.decode(line), place)
             except ValueError as error:
-                raise _no_record(place, error) from None
+                raise _no_record(place, error, topic) from None
 
 
 def add_record(history_of: Callable[[str], History], record: Mapping[str, Any]) -> None:
@@ -56,8 +56,8 @@ def add_record(history_of: Callable[[str], History], record: Mapping[str, Any]) 
         raise _no_record(getattr(record, "place", "the history"), error) from None
 
 
-def _no_record(place: str, error: Exception) -> SourceError:
-    return SourceError(f"{place}: not a record of sli-history: {error}")
+def _no_record(place: str, error: Exception, topic: str = "sli-history") -> SourceError:
+    return SourceError(f"{place}: not a record of {topic}: {error}")
 
 
 def read_inputs(name: str, step: int) -> list[tuple[int, IncidentInput]]:

@@ -22,7 +22,7 @@ from streams.replay.record_files import read_history
 from streams.replay.sources import not_of_the_log, placed_values
 from streams.settings.settings import read_settings
 
-__all__ = ["history_records", "input_records", "log_lines"]
+__all__ = ["day_records", "history_records", "input_records", "log_lines"]
 
 #: What a line of ``replay --format jsonl`` is told as, by the state before and after; it does not know its kind.
 _CHANGES = {
@@ -71,6 +71,23 @@ def history_records(file: str | None, env: str) -> Iterator[Mapping[str, Any]]:
             yield record
 
 
+def day_records(file: str | None, env: str, since: int) -> list[Mapping[str, Any]]:
+    """Return the records of the days of an environment in a file, or without one of ``WATCHOFFICER_BROKER``.
+
+    Args:
+        file: has a record of ``sla-days`` a line; None for the topic.
+        env: the environment.
+        since: ms; what the topic took before is not read.
+
+    Raises:
+        SourceError: the file or the topic cannot be read.
+    """
+    if file is not None:
+        return [record for record in read_history(file, "sla-days") if record.get("env") == env]
+    found = (msgspec.json.decode(value, type=dict[str, Any]) for value in _of_topic("days", since))
+    return [record for record in found if record.get("env") == env]
+
+
 def input_records() -> list[IncidentInput]:
     """Return the inputs of people and webhooks on the topic of ``WATCHOFFICER_BROKER``; what is none is passed by.
 
@@ -84,14 +101,14 @@ def input_records() -> list[IncidentInput]:
     return found
 
 
-def _of_topic(name: str) -> list[bytes]:
+def _of_topic(name: str, since: int | None = None) -> list[bytes]:
     try:
         settings = read_settings(os.environ)
         clients, topics = KafkaClients(settings.kafka_client_kwargs()), Topics(settings.topic_prefix)
-        return asyncio.run(TopicValues(clients).values(getattr(topics, name)))
+        return asyncio.run(TopicValues(clients).values(getattr(topics, name), since=since))
     except (ValueError, KafkaError, OSError) as error:
         raise SourceError(
-            f"the topic cannot be read: {error}; or name files with --log and --history"
+            f"the topic cannot be read: {error}; or name files with --log and --history, or --days"
         ) from None
 
 

@@ -23,7 +23,7 @@ from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, read_line
 from streams.records.verdicts import log_line, notice_out
 from streams.reports.announced import announced
-from streams.reports.availability import sla_report
+from streams.reports.availability.report import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import Episode, episodes_of
 from streams.reports.postmortem import postmortem_report

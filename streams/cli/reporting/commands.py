@@ -35,6 +35,12 @@ _log_option = click.option(
 @click.option(
     "--history", "history_file", type=click.Path(), help="Read records of sli-history from this file (sla)."
 )
+@click.option(
+    "--days",
+    "days_file",
+    type=click.Path(),
+    help="Read records of sla-days from this file (sla), which tell of a month that is over.",
+)
 @policy_option
 @click.option("--now", type=Instant(), default="now", help="The present, for what is still open.")
 @click.option("--format", "form", type=click.Choice(["md", "html", "json"]), default="md", show_default=True)

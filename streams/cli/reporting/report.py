@@ -14,11 +14,12 @@ from streams.records.log_lines import Line, deploys_of
 from streams.replay.entries import SourceError
 from streams.replay.record_files import add_record
 from streams.reports.announced import announced
-from streams.reports.availability import sla_report
+from streams.reports.availability.known import DayRecords
+from streams.reports.availability.report import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import episodes_of
 from streams.reports.postmortem import postmortem_report
-from streams.reports.reading import history_records, log_lines
+from streams.reports.reading import day_records, history_records, log_lines
 from streams.reports.rendering.html import html
 from streams.reports.rendering.markdown import markdown
 from streams.reports.response import response_report
@@ -38,6 +39,7 @@ def report_command(
     env: str,
     log_files: tuple[str, ...],
     history_file: str | None,
+    days_file: str | None,
     now: int,
     form: str,
 ) -> int:
@@ -48,7 +50,8 @@ def report_command(
     """
     span = _span(month, start, end, policy, now)
     # Of a history alone, availability can be told without a log.
-    lines = [] if kind == "sla" and history_file and not log_files else log_lines(log_files)
+    alone = kind == "sla" and (history_file or days_file) and not log_files
+    lines = [] if alone else log_lines(log_files)
     if kind == "postmortem":
         made = _postmortem(incident, lines, policy, now)
     elif kind == "mtta":
@@ -59,9 +62,9 @@ def report_command(
             raise SourceError(
                 "report sla: the SLA counts by the month: give --month instead of --from and --to"
             )
-        history = _history(history_file, env, policy, span)
+        records = _records(history_file, days_file, env, policy, span, now)
         said = announced(lines, env, now)
-        made = sla_report(history, episodes_of(lines), policy, span, now=now, said=said)
+        made = sla_report(records, episodes_of(lines), policy, span, now=now, said=said)
     click.echo(_written(made, form), nl=False)
     return 0
 
@@ -77,6 +80,21 @@ def _span(month: str | None, start: int | None, end: int | None, policy: Policy,
             raise SourceError("--to must be after --from")
         return between(start, until)
     return month_of(month or f"{local(now, policy.time_zone):%Y-%m}", policy.time_zone)
+
+
+def _records(
+    history_file: str | None, days_file: str | None, env: str, policy: Policy, span: Span, now: int
+) -> History | DayRecords:
+    """Return the history of a month, or the records of its days where the topic has forgotten its five minutes."""
+    if history_file is not None and days_file is not None:
+        raise SourceError("either --history, or --days")
+    if days_file is not None and span.end > now:
+        raise SourceError(
+            f"--days: {span.name} is not over; records of its five minutes (--history) tell of it so far"
+        )
+    if days_file is not None or (history_file is None and span.start < now - KEPT):
+        return DayRecords(env, day_records(days_file, env, span.start))
+    return _history(history_file, env, policy, span)
 
 
 def _history(file: str | None, env: str, policy: Policy, span: Span) -> History:

@@ -21,7 +21,7 @@ from aiohttp import web
 from detectors.engine.sla_days import day_of
 from detectors.history.history import KEPT
 from detectors.incidents import Incident
-from detectors.instants import SECOND, format_instant
+from detectors.instants import DAY, SECOND, format_instant
 from detectors.policy.policy import Policy
 from sinks.banner.public.content import ENV
 from streams.http.responses import ApiError, Handler
@@ -38,6 +38,8 @@ _KEPT = 24
 _MOST_BYTES, _PATIENCE = 8 << 20, 60.0
 #: The most readers that wait for a process.
 _MOST_WAITING = 8
+#: How far back `sla-days` reaches, ms.
+_DAYS_KEPT = 800 * DAY
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
 log = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ def command_of(settings: ReportSettings, kind: str, month: str, now: int) -> tup
 def months_of(incidents: Iterable[Incident], now: int, time_zone: str) -> list[tuple[str, bool]]:
     """Return the months that have reports of production, the latest first.
 
-    Each stands with whether its service levels are known: `sli-history` reaches back 35 days.
+    Each stands with whether its service levels may be known: `sla-days` reaches back 800 days.
 
     Args:
         incidents: all that are known.
@@ -85,8 +87,9 @@ def months_of(incidents: Iterable[Incident], now: int, time_zone: str) -> list[t
         time_zone: IANA name of the one in which a month begins.
     """
     levels = {day_of(at, time_zone).date[:7] for at in (now, now - KEPT)}
+    first = day_of(now - _DAYS_KEPT, time_zone).date[:7]
     opened = {day_of(one.opened_at, time_zone).date[:7] for one in incidents if one.env == ENV}
-    return [(month, month in levels) for month in sorted(opened | levels, reverse=True)[:_KEPT]]
+    return [(month, month > first) for month in sorted(opened | levels, reverse=True)[:_KEPT]]
 
 
 def content_security_policy(page: bytes) -> str:

@@ -12,7 +12,7 @@ from detectors.instants import DAY, HOUR, MINUTE, format_instant
 from detectors.process.deploys import Deploy
 from streams.records.log_lines import Line, read_line
 from streams.reports.announced import announced
-from streams.reports.availability import sla_report
+from streams.reports.availability.report import sla_report
 from streams.reports.document import Report
 from streams.reports.episodes import Episode, episodes_of
 from streams.reports.postmortem import postmortem_report

@@ -1,32 +1,33 @@
 """Was what the SLA promises kept in a month, by method, provider and client, and what was not counted?
 
-Availability is good / (good + bad) of completed sign-ins, by the five-minute records of the history; the account that
-leaves out what the SLA does not count is that of ``detectors.history.error_budget``. Latency is the share of completed
-requests that were not slow.
+Availability is good / (good + bad) of completed sign-ins, by what is known of the month; the account that leaves out
+what the SLA does not count is that of ``detectors.history.error_budget``. Latency is the share of completed requests
+that were not slow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from detectors.arrays import Floats
-from detectors.axes import overlaps
-from detectors.engine.frame_builder import scopes_of
-from detectors.history.error_budget import Account, Exclusion, accounts, scheduled
+from detectors.axes import ANY, named, overlaps
+from detectors.history.error_budget import Account, Exclusion, scheduled
 from detectors.history.history import History
-from detectors.instants import DAY, MINUTE, format_instant
+from detectors.instants import MINUTE, format_instant
 from detectors.policy.policy import Policy
 from detectors.process.covers import Cover
-from detectors.windows.counters import BAD, GOOD, SLOW, TIMED
+from detectors.windows.counters import BAD, COUNTERS, GOOD, SLOW, TIMED
 from sinks.wording import ScopeNames, capitalised, day_words, one_line
 from streams.reports.announced import Announced
+from streams.reports.availability.known import DayRecords, KnownMonth, known_by_days, known_by_history
 from streams.reports.document import Calendar, Cell, Report, Section, Sentence, Table
 from streams.reports.episodes import Episode
-from streams.reports.spans import Span, local
+from streams.reports.spans import Span
 
 __all__ = ["exclusions_of", "sla_report"]
 
@@ -45,7 +46,7 @@ def exclusions_of(episodes: Iterable[Episode], span: Span, env: str, now: int) -
 
 
 def sla_report(
-    history: History,
+    records: History | DayRecords,
     episodes: Sequence[Episode],
     policy: Policy,
     span: Span,
@@ -56,40 +57,37 @@ def sla_report(
     """Report on the promises of the SLA in an environment and a month.
 
     Args:
-        history: five-minute records of the month; what it does not cover is told.
+        records: five-minute records of the month, or those of its days if it is over; what they lack is told.
         episodes: incidents, for what credential providers have caused.
         policy: has the objectives and the maintenance.
         span: a calendar month.
         now: a month that is not over is reported up to this instant, ms.
         said: maintenance and corrections that people announced at run time.
+
+    Raises:
+        SourceError: a record of a day is none.
     """
-    at = min(now, span.end)
-    env, at = history.env, max(at, span.start + 1)
-    if not history.is_by_scope(span.start, at):
-        scopes = scopes_of(env, policy, None)
-        scopes.admit(history.leaves(at))
-        history.follow(scopes)
+    env, at = records.env, max(min(now, span.end), span.start + 1)
     caused = exclusions_of(episodes, span, env, now)
-    budgets = {f"{env}/{method}": 1 - one.availability for method, one in policy.objectives.items()}
     left_out = [one.span for one in said if one.cover.counts]
-    found = accounts(history, budgets, at, policy, [*(one for one, _ in caused), *left_out], span.start)
-    covered = float(history.coverage(np.array([span.start]), np.array([at]))[0])
-    source = f"sli-history, {env}, {day_words(span.start)} to {day_words(at)}"
-    raw = history.sums(span.start, at)
+    if isinstance(records, History):
+        excluded = [*(one for one, _ in caused), *left_out]
+        known = known_by_history(records, policy, span.start, at, excluded)
+    else:
+        known = known_by_days(records, policy, span.start, at)
+    source = f"{known.topic}, {env}, {day_words(span.start)} to {day_words(at)}"
     report = Report(
-        f"Service levels of {env}, {span.name}",
-        Sentence(
-            f"The records cover {covered:.1%} of the time from {day_words(span.start)} to {day_words(at)}.",
-            source,
-        ),
+        f"Service levels of {env}, {span.name}", Sentence(_coverage(known, span.start, at), source)
     )
     report.data = {
         "env": env,
         "start": format_instant(span.start),
         "end": format_instant(at),
-        "coverage": covered,
+        "coverage": known.coverage,
+        "days_missing": known.missing(),
+        "days_known_in_part": known.in_part(),
         "methods": {
-            method: _method(history, method, found, raw, policy)
+            method: _method(known, method, policy)
             | _minutes(policy, f"{env}/{method}", (span.start, at), left_out)
             for method in policy.objectives
         },
@@ -97,13 +95,35 @@ def sla_report(
     promised = f"{source}; policy {policy.hash}, objectives"
     report.sections = [
         _promises(report.data, policy, promised),
-        _budgets(found, policy, promised),
+        _budgets(known.accounts, policy, promised),
         _excluded(caused, said, policy, env, (span.start, at), source),
-        _parts(history, raw, policy, source),
-        *(_calendar(history, method, policy, (span.start, at), source) for method in policy.objectives),
-        _consequences(found, episodes, policy, span, source),
+        _parts(known, policy, source),
+        *(_calendar(known, method, policy, source) for method in policy.objectives),
+        _consequences(known.accounts, episodes, policy, span, source),
     ]
     return report
+
+
+def _coverage(known: KnownMonth, start: int, at: int) -> str:
+    """Say of how much of the time, and of which days, anything is known."""
+    text = f"The records cover {known.coverage:.1%} of the time from {day_words(start)} to {day_words(at)}."
+    if missing := known.missing():
+        text += f" Nothing is known of {_in_runs([day.date for day in known.days], set(missing))}."
+    if in_part := known.in_part():
+        days = (f"{date} ({share:.0%})" for date, share in in_part.items())
+        text += f" Known in part: {', '.join(days)}."
+    return text
+
+
+def _in_runs(dates: Sequence[str], chosen: set[str]) -> str:
+    """Name some dates of a month, those that follow one another as ``2026-11-01 to 2026-11-04``."""
+    runs: list[list[str]] = []
+    for before, date in pairwise(("", *dates)):
+        if date in chosen:
+            if before not in chosen:
+                runs.append([])
+            runs[-1].append(date)
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def _ratio(counts: Floats) -> float | None:
@@ -116,16 +136,14 @@ def _in_time(counts: Floats) -> float | None:
     return 1 - float(counts[SLOW]) / timed if timed else None
 
 
-def _sums(history: History, scope: str, sums: Floats) -> Floats:
-    index = history.scopes.index(scope)
-    return np.zeros(sums.shape[-1]) if index is None else np.asarray(sums[index])
+def _of(counts: Mapping[str, Floats], scope: str) -> Floats:
+    """Return the counts (counter,) of a scope; zeros where there are none."""
+    return counts.get(scope, np.zeros(len(COUNTERS)))
 
 
-def _method(
-    history: History, method: str, found: dict[str, Account], raw: Floats, policy: Policy
-) -> dict[str, Any]:
-    scope = f"{history.env}/{method}"
-    counts, promise, account = _sums(history, scope, raw), policy.objectives[method], found.get(scope)
+def _method(known: KnownMonth, method: str, policy: Policy) -> dict[str, Any]:
+    scope = f"{known.env}/{method}"
+    counts, promise, account = _of(known.counts, scope), policy.objectives[method], known.accounts.get(scope)
     measured = None if account is None else account.availability
     return {
         "availability_with_all": _ratio(counts),
@@ -204,7 +222,7 @@ def _met(met: bool | None) -> str:
     return "not known" if met is None else "kept" if met else "missed"
 
 
-def _budgets(found: dict[str, Account], policy: Policy, source: str) -> Section:
+def _budgets(found: Mapping[str, Account], policy: Policy, source: str) -> Section:
     names, items = ScopeNames(policy), list[Any]()
     for scope, one in found.items():
         gone = "it lasts for the month" if one.gone_at is None else f"it is gone on {day_words(one.gone_at)}"
@@ -284,15 +302,12 @@ def _exclusion(one: Exclusion, why: str, names: ScopeNames) -> tuple[Cell, ...]:
     return capitalised(names.words(one.scope)), day_words(one.start), day_words(one.end), minutes, why
 
 
-def _parts(history: History, raw: Floats, policy: Policy, source: str) -> Section:
+def _parts(known: KnownMonth, policy: Policy, source: str) -> Section:
     """Tell providers and clients apart, for which nothing is promised."""
     names, rows = ScopeNames(policy), list[tuple[Cell, ...]]()
-    for path in (path for path in history.scopes.paths if path):
-        values = path.split("/")
-        if len([value for value in values if value != "*"]) > 2:
+    for scope, counts in known.counts.items():
+        if not 1 <= len([value for value in named(scope) if value != ANY]) <= 2:
             continue
-        scope = f"{history.env}/{path}"
-        counts = _sums(history, scope, raw)
         if counts[GOOD] + counts[BAD] > 0:
             done = int(counts[GOOD] + counts[BAD])
             rows.append(
@@ -305,36 +320,16 @@ def _parts(history: History, raw: Floats, policy: Policy, source: str) -> Sectio
     return Section("By provider and client", [Table(columns, rows, source)])
 
 
-def _calendar(history: History, method: str, policy: Policy, span: tuple[int, int], source: str) -> Section:
-    name, scope = ScopeNames(policy).of("auth_method", method), f"{history.env}/{method}"
-    starts = _midnights(*span, policy.time_zone)
-    ends = [*starts[1:], span[1]]
-    counts = history.between(np.array(starts), np.array(ends))
-    days = []
-    for n, start in enumerate(starts):
-        day = f"{local(start, policy.time_zone):%Y-%m-%d}"
-        days.append((day, _ratio(_sums(history, scope, counts[n]))))
+def _calendar(known: KnownMonth, method: str, policy: Policy, source: str) -> Section:
+    name, scope = ScopeNames(policy).of("auth_method", method), f"{known.env}/{method}"
+    days = tuple((day.date, _ratio(_of(day.counts, scope))) for day in known.days)
     goal = policy.objectives[method].availability
     title = f"{name}: share of sign-ins that succeeded, by day, nothing left out (objective {goal:.1%})"
-    return Section(f"{name} day by day", [Calendar(title, tuple(days), goal, source)])
-
-
-def _midnights(start: int, end: int, time_zone: str) -> list[int]:
-    """Return the starts (ms) of the local days in ``[start, end)``; a day has 23 to 25 hours."""
-    out = [start]
-    while True:
-        day = local(out[-1], time_zone).date()
-        at = out[-1] + 20 * 60 * MINUTE
-        while local(at, time_zone).date() == day:
-            at += 30 * MINUTE
-        at -= at % (30 * MINUTE)
-        if at >= end or at > start + 400 * DAY:
-            return out
-        out.append(at)
+    return Section(f"{name} day by day", [Calendar(title, days, goal, source)])
 
 
 def _consequences(
-    found: dict[str, Account], episodes: Sequence[Episode], policy: Policy, span: Span, source: str
+    found: Mapping[str, Account], episodes: Sequence[Episode], policy: Policy, span: Span, source: str
 ) -> Section:
     names, items = ScopeNames(policy), list[Any]()
     for scope, one in found.items():
