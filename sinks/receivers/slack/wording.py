@@ -295,12 +295,13 @@ def _worse(command: Command) -> str:
 
 
 def _at_worst(incident: Incident) -> str:
+    """The greatest figure, as a rate: it may have been projected, though what is counted since tells now."""
     worst = msgspec.structs.replace(
         incident,
         users_impacted=incident.peak_users_impacted,
         users_impacted_error=incident.peak_users_impacted_error,
     )
-    return people_words(worst).replace("in the last hour", "within an hour")
+    return people_words(worst).replace("in the last hour", "an hour")
 
 
 def _declared(incident: Incident) -> str:

@@ -86,7 +86,7 @@ def test_the_first_message_is_edited_into_the_story_once_it_is_over() -> None:
     header, lead = texts(request.body)[:2]
     assert header == "🟢 was SEV 1: SSOe sign-in works again"
     assert lead.startswith("It lasted 50 min, from ")
-    assert "At the worst, 1,830 people within an hour." in lead
+    assert "At the worst, 1,830 people an hour." in lead
 
 
 @pytest.mark.parametrize(
