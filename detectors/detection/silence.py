@@ -6,10 +6,11 @@ scaled down if the hour before was already quieter than expected (a holiday that
 The detector fires where chance would almost never produce so few (``too_few``).
 
 It does not fire where callbacks keep completing, good or bad (then only the reports of starts are missing), nor where
-sign-ins have moved: where others of the same axis (methods, providers, further values) have at least half of what is
-missing above their own expectation, while completions of the scope around them hold. Once it has lasted for a quarter
-of an hour this must surely be so; a move that is hours old by the history is not doubted for a shorter time. What
-has faded to hardly anything for a day is expected no more. Without either there is not enough evidence.
+sign-ins have moved: where others of the same axis (methods, providers, further values), or those that name none of it,
+have at least half of what is missing above their own expectation, while completions of the scope around them hold.
+Once it has lasted for a quarter of an hour this must surely be so; a move that is hours old by the history is not
+doubted for a shorter time. What has faded to hardly anything for a day is expected no more. Without either there is
+not enough evidence.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from detectors.arrays import Bools, Floats
 from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.detection.arriving.estimate import began_ago, level_before
+from detectors.detection.arriving.moves import moved_elsewhere
 from detectors.detection.arriving.too_few import (
     may_be_too_few,
     most_missing,
@@ -31,7 +33,7 @@ from detectors.detection.arriving.too_few import (
     too_few,
     uncertainty,
 )
-from detectors.detection.arriving.windows import SETTLED, SURE, ArrivalWindow, settled
+from detectors.detection.arriving.windows import SETTLED, ArrivalWindow, settled
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -55,8 +57,6 @@ _LATELY = 10 * MINUTE
 #: The level is that of the hour before, unless less than this share of the expected sign-ins arrived in that hour; then
 #: it is that of an earlier time.
 _LEVEL_GONE = 0.1
-#: Sign-ins have moved to other values of an axis if these have so much of what is missing over their usual number.
-_HALF = 0.5
 #: How far back a level is searched if the last hour has none, ms.
 _LEVEL_SPANS = (6 * HOUR, DAY)
 
@@ -231,7 +231,9 @@ class _Silences:
         quieter = known & (came < self._policy.recover_ratio * expected) & self._lattice.is_scope
         holds = _completed(counts) > self._policy.completing_ratio * np.nan_to_num(_completed(whole))
         own = np.nan_to_num(expected)
-        return quieter & self._moved(span, quieter, came, own, own, holds)
+        return quieter & moved_elsewhere(
+            self._lattice, quieter, came, own, own, holds, length=span, by_starts=self._past_by_starts
+        )
 
     @cached_property
     def _returning(self) -> Floats:
@@ -277,7 +279,9 @@ class _Silences:
             # What a value has had above the usual all day is no part of what another one lacks.
             grown = np.fmin(np.fmin(hour, self._hours_ago), self._day_ago)
             own = np.nan_to_num(usual) * np.fmax(grown, 1.0)
-            moved = self._moved(length, quieter, arrived, own, expected, holds)
+            moved = moved_elsewhere(
+                self._lattice, quieter, arrived, own, expected, holds, length=length, by_starts=by_starts
+            )
             if length < SETTLED and (quieter & gone & ~moved).any():
                 moved |= quieter & gone & self._moved_before[self._minute]
         # A flood that is over makes the hour before no measure of a shortfall, so the weeks must tell of it too.
@@ -285,35 +289,6 @@ class _Silences:
         past = np.where(untold, np.nan, arrivals(frame.arrived(HOUR), by_starts) - arrived)
         fires = quieter & too_few(arrived, expected, past, rules, length)
         return ArrivalWindow(length, arrived, usual, expected, past, quieter, moved, fires, back)
-
-    def _moved(
-        self, length: int, quieter: Bools, arrived: Floats, own: Floats, expected: Floats, holds: Bools
-    ) -> Bools:
-        """Return (step, scope) whether half of what is missing arrives at other values of an axis of the scope.
-
-        So it is where they have moved from a scope around it. Completions of the scope around the values must hold.
-        In a window of ``SETTLED`` or longer, so much must surely arrive elsewhere; in a shorter one it may.
-
-        Args:
-            length: of the window, ms.
-            quieter: (step, scope) where an answer is wanted.
-            arrived, own, expected: (step, scope) sign-ins; as expected by the scope's own level, and by the window.
-            holds: (step, scope) whether requests complete as usual.
-        """
-        moved = np.zeros(quieter.shape, dtype=bool)
-        half = _HALF * (expected - arrived)
-        for of_axis in self._lattice.parts:
-            for wider, parts in enumerate(of_axis):
-                if len(parts) > 1 and quieter[:, parts].any():
-                    came, usual = (
-                        each[:, parts].sum(axis=1, keepdims=True) - each[:, parts] for each in (arrived, own)
-                    )
-                    sure = SURE * np.sqrt(np.maximum(usual, 0.0)) if length >= SETTLED else 0.0
-                    moved[:, parts] |= (came - usual - sure >= half[:, parts]) & holds[:, wider, None]
-        if moved.any():
-            # What has moved away from a scope has moved away from each scope within it.
-            moved = (moved.astype(np.float32) @ self._lattice.contains.astype(np.float32)) > 0
-        return moved
 
     def _back(self) -> Bools:
         """Return (step, scope) whether enough sign-ins arrive in the shortest window in which enough are expected."""

@@ -142,3 +142,14 @@ def test_seconds_with_few_people_are_no_evidence_against_a_move_that_is_hours_ol
 def test_an_hour_that_holds_half_of_the_time_before_a_move_does_not_deny_it(seed: int) -> None:
     verdicts = judge(moving(seed, leaves("ssoe"), leaves("sis"), lasts=60))
     assert not (verdicts.state == FIRING).any()
+
+
+def test_sign_ins_that_name_no_provider_any_more_are_no_silence_of_the_providers() -> None:
+    traffic = moving(2, leaves("ssoe"), leaves("ssoe"), share=0.0, lasts=1)
+    healthy = Traffic(END, 2)
+    places = [leaf_index("ssoe", csp) for csp in CSPS]
+    traffic.counts[AT:, leaf_index("ssoe", None)] = healthy.counts[AT:, places].sum(axis=1)
+    verdicts = judge(traffic)
+    assert not (verdicts.state == FIRING).any()
+    assert verdicts.moved is not None
+    assert (verdicts.moved[AT + 1_000 :, scope("ssoe/idme")] > 0).all()
