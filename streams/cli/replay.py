@@ -28,7 +28,7 @@ from streams.replay.replay import Replay
 from streams.replay.scoring.score_lines import comparison_objects, score_objects
 from streams.replay.scoring.score_table import show_comparison, show_score
 from streams.replay.scoring.truth_file import read_truth
-from streams.replay.summary import Summary, fault_lines, unjudged_lines
+from streams.replay.summary import Summary, fault_lines, lack_lines, unjudged_lines
 from streams.replay.table import ReplayTable
 from streams.replay.verdict_lines import objects
 
@@ -70,7 +70,7 @@ def replay_command(
     found = _judged(replay, _watched(replay, given, form), history_out, log_out, form=form)
     for line in runs.words():
         _say(line)
-    unjudged = _print_faults(replay.summary, given.events, resumed=runs.resumed)
+    unjudged = _print_faults(replay.summary, given.events, replay.policy, resumed=runs.resumed)
     if labels is not None:
         _print_score(_score(labels, found, replay), policy, form, "Held against the truth")
     if compared is not None:
@@ -148,12 +148,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _print_faults(summary: Summary, events: Sequence[str], *, resumed: bool) -> bool:
-    """Say to standard error what was rejected, and that nothing was judged; return whether nothing was."""
+def _print_faults(summary: Summary, events: Sequence[str], policy: Policy, *, resumed: bool) -> bool:
+    """Say to standard error what was rejected and what cannot be judged; return whether nothing was judged."""
     unjudged = unjudged_lines(summary, resumed=resumed)
     if unjudged and summary.first_late and comes_newest_first(events):
         unjudged = unjudged_lines(summary, resumed=resumed, newest_first=True)
-    for line in (*fault_lines(summary), *unjudged):
+    for line in (*fault_lines(summary), *(unjudged or lack_lines(summary, policy))):
         print(line, file=sys.stderr)
     return bool(unjudged)
 

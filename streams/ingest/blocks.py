@@ -74,12 +74,14 @@ class Folded(NamedTuple):
         refused: those that were rejected, in order.
         skipped: (position of a record, rule, shape or "") of each part of a record that is no event.
         newest: the greatest ``occurred_at`` so far, ms; None before the first event.
+        example: the first of the valid events; None if there is none.
     """
 
     values: int
     refused: list[RefusedRecord]
     skipped: Sequence[tuple[int, str, str]] = ()
     newest: int | None = None
+    example: bytes | None = None
 
 
 @dataclass
@@ -224,7 +226,8 @@ class BlockFold:
         self._note_landmarks(offsets, opened, batch.where, taken.greatest)
         self.next_offset = int(offsets[-1]) + 1
         found = [RefusedRecord(records[one.record], *one[1:]) for one in opened.rejected(refused)]
-        return Folded(batch.size, found, opened.skipped, self.acceptance.greatest)
+        example = opened.values[batch.where[0]] if len(batch.where) else None
+        return Folded(batch.size, found, opened.skipped, self.acceptance.greatest, example)
 
     def _note_landmarks(self, offsets: Ints, opened: Values, where: Ints, greatest: Ints) -> None:
         """Note the offsets at which the greatest time has crossed a multiple of ``_APART``.

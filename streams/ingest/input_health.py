@@ -11,7 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
+from detectors.policy.policy import Policy
+from streams.events.decode import decode
+from streams.events.lacking import Lack, Sampled
+from streams.events.login_event import LoginEvent
 from streams.ingest.blocks import Folded
 from streams.mappings.account import note_shape
 
@@ -21,6 +26,10 @@ __all__ = ["InputHealth", "InputReport", "Shape"]
 _SPAN, _BUCKET = 300.0, 10.0
 #: Shapes that are reported. One that fewer records have is not: it might be a sentence about one person.
 _SHOWN, _FEWEST = 10, 5
+#: Events, one of each batch, after which one says what they leave out.
+_SAMPLE = 64
+
+log = structlog.get_logger(__name__)
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -47,6 +56,7 @@ class InputReport(msgspec.Struct, frozen=True, kw_only=True):
         unknown: how many of the skipped parts no rule knows.
         newest: when the newest event happened, ms since the epoch; None before the first.
         shapes: the most frequent lines that no rule knows.
+        lacks: what none of the last events tells, so that the watch cannot judge well.
     """
 
     input: str
@@ -57,6 +67,7 @@ class InputReport(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     newest: int | None
     shapes: tuple[Shape, ...]
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass
@@ -73,6 +84,9 @@ class _Known:
     buckets: deque[_Bucket] = field(default_factory=deque)
     shapes: Counter[str] = field(default_factory=Counter)
     newest: int | None = None
+    sampled: Sampled = field(default_factory=Sampled)
+    lacks: tuple[Lack, ...] = ()
+    told: set[str] = field(default_factory=set)
 
 
 class InputHealth:
@@ -81,9 +95,11 @@ class InputHealth:
     Args:
         inputs: the topics that are read.
         monotonic: seconds that never go back.
+        policy: has the environments, methods and aliases.
     """
 
-    def __init__(self, inputs: Sequence[str], monotonic: Callable[[], float]) -> None:
+    def __init__(self, inputs: Sequence[str], monotonic: Callable[[], float], policy: Policy) -> None:
+        self._policy = policy
         self._known = {name: _Known() for name in inputs}
         self._monotonic = monotonic
 
@@ -103,6 +119,19 @@ class InputHealth:
                 note_shape(known.shapes, shape)
         if folded.newest is not None:
             known.newest = max(folded.newest, known.newest or 0)
+        event = None if folded.example is None else decode(folded.example)
+        if isinstance(event, LoginEvent):
+            known.sampled.note(event)
+            if known.sampled.seen >= _SAMPLE:
+                self._look(topic, known)
+
+    def _look(self, topic: str, known: _Known) -> None:
+        """Note what the events since the last look leave out, and say each thing once."""
+        known.lacks, known.sampled = tuple(known.sampled.lacks(self._policy)), Sampled()
+        for lack in known.lacks:
+            if lack.what not in known.told:
+                known.told.add(lack.what)
+                log.warning("input_not_judged_well", input=topic, why=lack.what, remedy=lack.remedy)
 
     @staticmethod
     def _drop_old(known: _Known, now: float) -> None:
@@ -125,6 +154,7 @@ class InputHealth:
                     unknown=sum(one.unknown for one in known.buckets),
                     newest=known.newest,
                     shapes=tuple(Shape(shape, count) for shape, count in frequent),
+                    lacks=known.lacks,
                 )
             )
         return out

@@ -125,7 +125,7 @@ class Ingest(Service):
         self._report = ReadReport(progress, timing.monotonic, settings.known_as)
         self._schemas = SchemaWait(settings, self._report, timing)
         self._rejections = Rejections(progress, timing.monotonic, settings.pace)
-        self._health = health or InputHealth(list(settings.sources()), timing.monotonic)
+        self._health = health or InputHealth(list(settings.sources()), timing.monotonic, policy)
         self._waits_since: dict[TopicPartition, float] = {}
         self._ended = asyncio.Event()
         self.polled_at = 0.0

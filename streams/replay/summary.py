@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from detectors.policy.policy import Policy
+from streams.events.lacking import Sampled
 from streams.events.validation import Reason, Rejection
 
-__all__ = ["FAULTS_SHOWN", "Fault", "Summary", "fault_lines", "unjudged_lines"]
+__all__ = ["FAULTS_SHOWN", "Fault", "Summary", "fault_lines", "lack_lines", "unjudged_lines"]
 
 #: How many of the rejected records, and of the late ones, are told with their places.
 FAULTS_SHOWN: Final = 5
@@ -59,6 +61,7 @@ class Summary:
         reasons: how many were rejected, by reason.
         first_rejected: the first rejected records, at most ``FAULTS_SHOWN``.
         first_late: the first records that were late or too late, at most ``FAULTS_SHOWN``.
+        sampled: what some of the accepted events tell.
     """
 
     events: int = 0
@@ -72,6 +75,7 @@ class Summary:
     reasons: dict[str, int] = field(default_factory=dict)
     first_rejected: list[Fault] = field(default_factory=list)
     first_late: list[Fault] = field(default_factory=list)
+    sampled: Sampled = field(default_factory=Sampled)
 
     def as_json(self) -> dict[str, object]:
         """Return the ``summary`` object."""
@@ -101,6 +105,19 @@ def fault_lines(summary: Summary) -> list[str]:
     shown = len(summary.first_rejected)
     head = f"{summary.rejected:,} rejected" + (f", the first {shown}:" if shown < summary.rejected else ":")
     return [head, *_told(summary.first_rejected)]
+
+
+def lack_lines(summary: Summary, policy: Policy) -> list[str]:
+    """Say what no event tells, so that the watch cannot judge well by such events, and what to map.
+
+    Args:
+        summary: the numbers of a complete run.
+        policy: has the environments, methods and aliases.
+    """
+    lacks = [f"  {one}" for one in summary.sampled.lacks(policy)]
+    looked = f"{summary.sampled.seen:,} of {summary.accepted:,} events were looked at"
+    head = f"This input can be read, but not judged well ({looked}; docs/sources.md):"
+    return [head, *lacks] if lacks else []
 
 
 def unjudged_lines(summary: Summary, *, resumed: bool, newest_first: bool = False) -> list[str]:

@@ -114,7 +114,7 @@ class Worker:
         questions = kafka_questions(
             kafka, self.topics, options.roles, future_limit, policy.step, inputs=inputs
         )
-        self._inputs = InputHealth(inputs if "ingest" in options.roles else (), time.monotonic)
+        self._inputs = InputHealth(inputs if "ingest" in options.roles else (), time.monotonic, policy)
         self._prepare = Preparation(questions, self.health, self.progress)
         self._reader = TopicReader(self._clients, patient=True)
         self._keeper = self._make_keeper(policy, broker_time or clock, records, name)

@@ -53,6 +53,8 @@ def input_checks(now: int, inputs: list[InputReport]) -> Iterator[Check]:
                 f"no rule knows {_share(one.unknown, total)} of the records: {known or 'none is frequent'}",
                 "if these are sign-ins, add them to the mapping, else a skip rule (docs/sources.md)",
             )
+        for lack in one.lacks:
+            yield Check(name, "warning", lack.what, f"{lack.remedy} (docs/sources.md)")
 
 
 def _events(one: InputReport, name: str, now: int) -> Check:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from streams.events.decode import decode
+from streams.events.lacking import Sampled
 from streams.events.validation import Rejection
 from streams.mappings.account import Account
 from streams.mappings.inputs import PLAIN, Input, read_inputs
@@ -20,6 +21,7 @@ from streams.mappings.shipped import load_mapping
 from streams.mappings.suggest import suggest
 from streams.replay.entries import Begin, Mark
 from streams.replay.sources import partitions
+from streams.settings.policy_file import default_policy
 from streams.settings.settings import PREFIX, read_settings
 
 __all__ = [
@@ -34,10 +36,6 @@ __all__ = [
 
 #: Shapes of records that no rule knows, and reasons, of which each is shown.
 _SHOWN = 10
-_NOBODY = (
-    "no event says whose it is, so all failures may be one person's and open no incident: "
-    "map user_hash, or flow_id"
-)
 
 
 def mapping_of(name: str, *, live: bool = False) -> RecordMapping:
@@ -115,7 +113,7 @@ def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
         PolicyError: the mapping cannot be used.
         SourceError: a file cannot be read.
     """
-    mapping, rejected, number, known = mapping_of(name), 0, 0, False
+    mapping, rejected, number, sampled = mapping_of(name), 0, 0, Sampled()
     for entries in partitions(files):
         for entry in entries:
             if isinstance(entry, Mark | Begin):
@@ -125,7 +123,8 @@ def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
                 found = decode(event)
                 why = f"rejected: {found.reason}: {found.detail}" if isinstance(found, Rejection) else ""
                 rejected += bool(why)
-                known = known or (not isinstance(found, Rejection) and bool(found.user_hash or found.flow_id))
+                if not isinstance(found, Rejection):
+                    sampled.note(found)
                 _print(
                     form, number, {"event": msgspec.Raw(event), "rejected": why or None}, event.decode(), why
                 )
@@ -141,8 +140,8 @@ def map_command(name: str, files: tuple[str, ...], *, form: str) -> int:
         print(f"  rejected as no valid event: {rejected:,}", file=sys.stderr)
     if mapping.account.events and (missing := mapping.never_found()):
         print(f"  never found: {', '.join(missing)}", file=sys.stderr)
-    if mapping.account.events > rejected and not known:
-        print(f"  {_NOBODY}", file=sys.stderr)
+    for lack in sampled.lacks(default_policy()):
+        print(f"  {lack}", file=sys.stderr)
     if not mapping.account.records:
         print("What to do: give records as the producer writes them, one in each line.", file=sys.stderr)
         return 2

@@ -16,6 +16,8 @@ from streams.aggregate.batch import Batch, judge_batch
 from streams.aggregate.fact_accumulator import FactAccumulator
 from streams.aggregate.leaps import Leaps
 from streams.aggregate.rejected_share import RejectedShare
+from streams.events.decode import decode_many
+from streams.events.validation import Rejection
 from streams.replay.entries import Begin, Entry, Mark
 from streams.replay.facts.stretch import Facts, Stretch
 from streams.replay.places import PlacedEntries
@@ -24,6 +26,8 @@ from streams.replay.summary import FAULTS_SHOWN, Summary
 __all__ = ["EventFacts", "Input"]
 
 _BATCH = 4096
+#: The most events of a batch that are looked at for what they leave out; of the first batch.
+_SAMPLE, _FIRST_SAMPLE = 8, 256
 
 
 class Input:
@@ -110,6 +114,7 @@ class Input:
         for refused in batch.refused.values():
             summary.reasons[refused.reason] = summary.reasons.get(refused.reason, 0) + 1
         self._note_faults(batch, first_ts)
+        self._sample(batch, values)
         self._read += batch.size
 
     def _note_faults(self, batch: Batch, first_ts: Ints) -> None:
@@ -128,6 +133,15 @@ class Input:
             where = batch.where if copies is None else batch.where[~copies]
             for at in np.flatnonzero(first_ts != ON_TIME)[:FAULTS_SHOWN].tolist():
                 summary.note_late(self._place(int(where[at])), too_late=bool(first_ts[at] == TOO_LATE))
+
+    def _sample(self, batch: Batch, values: Sequence[bytes | None]) -> None:
+        """Look at some of the valid events, of the first ones at more."""
+        sampled = self._summary.sampled
+        most = _SAMPLE if sampled.seen else _FIRST_SAMPLE
+        each = -(-len(batch.where) // most) or 1
+        for event in decode_many(values[n] for n in batch.where[::each].tolist()):
+            if not isinstance(event, Rejection):
+                sampled.note(event)
 
     def _place(self, n: int) -> str:
         """Where the n-th record of the batch stood; empty if that is not known."""

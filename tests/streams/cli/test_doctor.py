@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from streams.cli.doctor.inputs import input_checks
 from streams.cli.main import main
 from streams.events.validation import Reason, Rejection
 from streams.ingest.blocks import Folded, RefusedRecord
 from streams.ingest.input_health import InputHealth
+from streams.settings.policy_file import default_policy
+from tests.streams.events.strategies import event_bytes
 
 NOW = 1_790_000_000_000
 WHY = Rejection(Reason.MISSING_FIELD, "step is missing")
@@ -24,15 +27,22 @@ class World:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.health = InputHealth(["pages"], lambda: self.seconds)
+        self.health = InputHealth(["pages"], lambda: self.seconds, default_policy())
 
-    def read(self, events: int = 0, rejected: int = 0, unknown: tuple[str, ...] = (), known: int = 0) -> None:
+    def read(
+        self,
+        events: int = 0,
+        rejected: int = 0,
+        unknown: tuple[str, ...] = (),
+        known: int = 0,
+        example: bytes | None = None,
+    ) -> None:
         """Read a batch."""
         record: Any = SimpleNamespace(offset=1)
         skipped = [(0, "unlisted", shape) for shape in unknown] + [(0, "others", "")] * known
         newest = NOW if events else None
         refused = [RefusedRecord(record, WHY, b"")] * rejected
-        self.health.note("pages", Folded(events + rejected, refused, skipped, newest))
+        self.health.note("pages", Folded(events + rejected, refused, skipped, newest, example))
 
     def said(self, now: int = NOW) -> list[tuple[str, str]]:
         """The status and the sentence of each check."""
@@ -77,6 +87,21 @@ def test_frequent_lines_that_no_rule_knows_are_named_and_rare_ones_are_not(world
         "warning",
         "no rule knows 40.0 % of the records: a new line (39)",
     )
+
+
+def test_events_that_leave_out_whose_they_are_are_told_with_what_to_map(world: World) -> None:
+    stated = [event_bytes(csp="idme"), event_bytes(env="live", user_hash="u")]
+    with capture_logs() as lines:
+        for example in [stated[0]] * 64 + [stated[1]] * 128:
+            world.read(events=1, example=example)
+    assert [(line["event"], line["remedy"].split(",")[0]) for line in lines] == [
+        ("input_not_judged_well", "map user_hash"),
+        ("input_not_judged_well", "if it is production"),
+        ("input_not_judged_well", "map csp"),
+    ]
+    told = world.said()[-2:]
+    assert [status for status, _ in told] == ["warning", "warning"]
+    assert "no event is of an environment that the policy lists (but of live)" in told[0][1]
 
 
 def test_the_shapes_that_are_kept_are_bounded_and_the_frequent_one_stays(world: World) -> None:

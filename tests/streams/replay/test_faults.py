@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,7 +23,13 @@ from tests.support.oracle import NOON, written
 
 def login(n: int, at: int = NOON, **fields: object) -> bytes:
     """The n-th event, ``n`` seconds after ``at``."""
-    return event_bytes(**{"event_id": f"e{n}", "occurred_at": written(at + n * SECOND)} | fields)
+    stated = {
+        "event_id": f"e{n}",
+        "occurred_at": written(at + n * SECOND),
+        "user_hash": f"u{n}",
+        "csp": "idme",
+    }
+    return event_bytes(**stated | fields)
 
 
 def replay(*files: Path | str, stdin: bytes | None = None, more: tuple[str, ...] = ()) -> Result:
@@ -171,3 +178,43 @@ def test_iterating_over_placed_entries_is_iterating_over_the_entries() -> None:
     placed = PlacedEntries(entries, NotedPlaces())
     assert iter(placed) is entries
     assert next(placed) == (None, b"1")
+
+
+def test_events_that_leave_out_what_judging_needs_are_told_with_what_to_map(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    silent: dict[str, Any] = {
+        "user_hash": None,
+        "flow_id": None,
+        "csp": None,
+        "env": "live",
+        "auth_method": "saml",
+    }
+    file.write_bytes(b"\n".join(login(n, **silent) for n in range(500)))
+    result = replay(file)
+    assert result.exit_code == 0
+    head, *lines = result.stderr.splitlines()
+    looked = "250 of 500 events were looked at"
+    assert head == f"This input can be read, but not judged well ({looked}; docs/sources.md):"
+    assert [line.rpartition(": ")[2].split(",")[0] for line in lines] == [
+        "map user_hash",
+        "if it is production",
+        "map auth_method",
+        "map csp",
+    ]
+    assert "(but of live)" in lines[1]
+    file.write_bytes(b"\n".join([*(login(n, **silent) for n in range(20)), login(20)]))
+    assert replay(file).stderr == ""
+
+
+def test_of_few_events_only_whose_they_are_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(login(0, user_hash=None, flow_id=None, csp=None, env="live"))
+    assert [line.rpartition(": ")[2] for line in replay(file).stderr.splitlines()[1:]] == [
+        "map user_hash, or flow_id"
+    ]
+
+
+def test_an_alias_of_an_environment_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"\n".join(login(n, env="Production") for n in range(30)))
+    assert replay(file).stderr == ""
