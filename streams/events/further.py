@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from detectors.axes import Leaf
-from detectors.values import normalised
 from streams.events.login_event import LoginEvent
+from streams.events.somebody import spelt
 
 __all__ = ["NO_AXES", "FurtherFields", "decoder_of", "stated"]
 
@@ -43,7 +43,7 @@ class FurtherFields(dict[tuple[str | None, ...], Leaf]):
         return list(map(self.__getitem__, map(_all_stated, each) if self._has_others else each))
 
     def __missing__(self, said: tuple[str | None, ...]) -> Leaf:
-        values = tuple([None if value is None else normalised(value) for value in said])
+        values = tuple([None if value is None else spelt(value) for value in said])
         if len(self) < _MOST:
             self[said] = values
         return values

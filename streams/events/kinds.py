@@ -13,9 +13,10 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from detectors.axes import AXES, Leaf
-from detectors.values import LONGEST, OTHER, class_name, normalised
+from detectors.values import LONGEST, OTHER, class_name
 from streams.events.further import NO_AXES, FurtherFields, decoder_of, stated
 from streams.events.login_event import FORBIDDEN, LoginEvent
+from streams.events.somebody import says_who, spelt
 
 __all__ = ["ENV_ALIASES", "FAILURE", "MOST_KINDS", "EnvKind", "Fields", "Kinds"]
 
@@ -26,8 +27,8 @@ MOST_KINDS = 4096
 #: Other names of an environment -> its name.
 ENV_ALIASES = (("eks-prod", "prod"), ("eks-staging", "staging"), ("production", "prod"))
 
-#: What no code has, but an address of mail or an identifier of a person in a text that a producer made the code.
-_OF_SOMEBODY = re.compile(r"@|\d{9}|\d{3}-\d{2}-\d{4}")
+#: What no code has, but an identifier of a person in a text that a producer made the code.
+_NINE_DIGITS = re.compile(r"\d{9}")
 
 _BEFORE, _BEHIND = ("env",), ("step", "outcome", "error_code", "error_class")
 
@@ -117,19 +118,23 @@ class Kinds(dict[tuple[Any, ...], int]):
     def _kind(self, values: tuple[Any, ...]) -> EnvKind:
         env, *leaf = values[: -len(_BEHIND)]
         step, outcome, error_code, error_class = values[-len(_BEHIND) :]
-        name, outcome = normalised(env), normalised(outcome)
+        name, outcome = spelt(env), spelt(outcome)
         failed = outcome == FAILURE
         return EnvKind(
             self._aliases.get(name, name),
-            tuple([None if value is None else normalised(value) for value in leaf]),
-            normalised(step),
+            tuple([None if value is None else spelt(value) for value in leaf]),
+            spelt(step),
             outcome,
             _code(error_code) if failed else "",
-            class_name(error_class or "") if failed else "",
+            _class(error_class or "") if failed else "",
         )
 
 
 def _code(error_code: str | None) -> str:
     """Return how an error code is counted: as it is, or ``OTHER`` if it is too long or names somebody; "" for none."""
     code = error_code or ""
-    return OTHER if len(code) > LONGEST or _OF_SOMEBODY.search(code) else code
+    return OTHER if len(code) > LONGEST or _NINE_DIGITS.search(code) or says_who(code) else code
+
+
+def _class(error_class: str) -> str:
+    return OTHER if says_who(error_class) else class_name(error_class)

@@ -1,9 +1,10 @@
 """What is written to ``login-events.rejected``? What the schema has a place for; the rest by name, kind and length.
 
 The first records of a new producer are all rejected, and hold whatever the producer logs. A field of the schema
-therefore keeps its value only if the value has a kind and a size that the schema allows there. Of every other field
-the record says the name, the kind and the length, which is enough to find it in the producer. What is no JSON
-object, or is too large, is told by its length and SHA-256.
+therefore keeps its value only if the value has a kind and a size that the schema allows there, and is a value rather
+than a text: without white space, and without an address or a number of a person. Of every other field the record says
+the name, the kind and the length, which is enough to find it in the producer. What is no JSON object, or is too large,
+is told by its length and SHA-256.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 
 from streams.events.login_event import FORBIDDEN, MAX_CHARACTERS, LoginEvent
+from streams.events.somebody import says_who
 from streams.events.validation import MAX_BYTES, Rejection, too_deep
 
 __all__ = ["MAX_OTHERS", "RejectedRecord", "rejected_record"]
@@ -37,6 +39,8 @@ _NUMBERS = {
 
 #: A name that may be said: that of a field, and not an address, a sentence or a number.
 _NAME = re.compile(r"(?=[^a-z]*[a-z])[a-z0-9_.:-]{1,64}")
+#: A text that may be an instant, however it is spelt.
+_INSTANT = re.compile(r"[0-9Ttz:.+ Z-]{1,40}")
 # JSON within a string: a forbidden name and the quotation mark that ends it, escaped as often as need be.
 _FORBIDDEN_IN_STRING = re.compile(rb"(?:%s)\\*[\"']" % "|".join(FORBIDDEN).encode())
 # No other escape stands for a letter or an underscore; within a string it is escaped itself.
@@ -164,16 +168,22 @@ def _without_others(sent: dict[str, bytes], *, keeps: bool) -> _Kept:
 
 
 def _fits(name: str, text: bytes) -> bool:
-    """Whether the JSON text of a field of the schema has a kind and a size that the schema allows in this field."""
+    """Whether the JSON text of a field of the schema has a kind and a size for this field, and tells of nobody."""
     if text == b"null":
         return True
     if (pattern := _NUMBERS.get(name)) is not None:
         return pattern.fullmatch(text) is not None
-    return (
-        text.startswith(b'"')
-        and len(_STRING.decode(text)) <= _LONGEST[name]
-        and _FORBIDDEN_IN_STRING.search(_spelt_out(text[1:-1])) is None
-    )
+    if not text.startswith(b'"'):
+        return False
+    value = _STRING.decode(text)
+    if len(value) > _LONGEST[name] or says_who(value):
+        return False
+    is_instant = name == "occurred_at" and _INSTANT.fullmatch(value)
+    return bool(is_instant or _is_one_word(value)) and not _FORBIDDEN_IN_STRING.search(_spelt_out(text[1:-1]))
+
+
+def _is_one_word(value: str) -> bool:
+    return not any(character.isspace() for character in value)
 
 
 def _spelt_out(text: bytes) -> bytes:

@@ -60,7 +60,9 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         response = _error(error.status, code, _MESSAGES.get(error.status, error.reason), kept)
     except web.RequestPayloadError:
         response = _error(400, "bad_request", "the request's body is broken")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _has_gone(request):
+            return _error(400, "bad_request", "the client has gone")  # which nobody takes
         log.exception("http_request_failed", method=request.method, path=request.path)
         response = _error(500, "internal_server_error", "this is our fault; the log says more")
     if not response.prepared:
@@ -68,6 +70,10 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def _has_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def answered(handler: Handler) -> Handler:

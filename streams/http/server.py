@@ -4,7 +4,9 @@ The server listens before any broker answers, and goes on while the rest of a wo
 connections than half of the file descriptors that the process may open, so that the other half serves Kafka: when one
 more client connects, the connection that has been idle the longest is closed, and if none is idle the one that waits
 the longest for its client: for the rest of a body, or to take its answer. A client that sends the head of a request
-slowly, or takes its answer slowly, loses its connection in any case. No answer says which software gives it.
+slowly, or takes its answer slowly, loses its connection in any case. A connection costs little until its first bytes
+come: only then is there a parser for it. Requests for one route never keep those for another waiting. No answer says
+which software gives it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from detectors.errors import WatchofficerError
+from streams.http.access.turns import Turns
 from streams.http.responses import json_errors
 
 __all__ = ["AddressTaken", "HttpServer", "connection_limit"]
@@ -34,6 +37,11 @@ _HANDSHAKE_SECONDS = 5.0  # until TLS must stand
 _SWEEP_SECONDS = 5.0
 #: Connections that the kernel holds until they are accepted; of one more it drops packets, so that it takes seconds.
 _BACKLOG = 2_048
+#: Connections that asyncio accepts before it hands one of them over. It takes the length of the kernel's queue for this
+#: number: then as many descriptors would be open before the first of them could be counted.
+_ACCEPTED_AT_ONCE = 16
+#: Ends of lines in one request, with its body: chunks of a byte each cost a hundred times what their bytes cost.
+_MOST_LINES = 4_096
 _SHUTDOWN_SECONDS = 2.0  # for the requests under way when the server stops
 
 
@@ -73,7 +81,7 @@ class HttpServer:
         monotonic: Callable[[], float] = time.monotonic,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        application = web.Application(middlewares=[json_errors])
+        application = web.Application(middlewares=[Turns().middleware(), json_errors])
         application.add_routes(table)
         application.on_response_prepare.append(_without_server)
         self._runner = web.AppRunner(
@@ -85,6 +93,7 @@ class HttpServer:
         self._idle_seconds = idle_seconds
         self._monotonic = monotonic
         self.tls = tls
+        #: Those that were heard last come last.
         self._connections: dict[_Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -110,11 +119,14 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: _Connection(self, handlers(), self._monotonic),
+                lambda: _Connection(self, handlers, self._monotonic),
                 self._host,
                 self.port,
-                backlog=_BACKLOG,
+                backlog=_ACCEPTED_AT_ONCE,
             )
+            for listening in self._server.sockets:
+                with listening.dup() as same:
+                    same.listen(_BACKLOG)
         except OSError as error:
             await self._runner.cleanup()
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
@@ -143,15 +155,19 @@ class HttpServer:
             whether there is room for it: every other connection may have a request that is being answered.
         """
         if len(self._connections) >= self._limit:
-            idle = [one for one in self._connections if not one.busy]
-            idle = idle or [one for one in self._connections if one.waits]
-            if not idle:
+            oldest = next((one for one in self._connections if not one.busy), None)
+            oldest = oldest or next((one for one in self._connections if one.waits), None)
+            if oldest is None:
                 return False
-            oldest = min(idle, key=lambda one: one.active_at)
             self._connections.pop(oldest)
             oldest.abort()
         self._connections[connection] = None
         return True
+
+    def heard(self, connection: _Connection) -> None:
+        """Note that a client has sent something."""
+        if connection in self._connections:
+            self._connections[connection] = self._connections.pop(connection)
 
     def closed(self, connection: _Connection) -> None:
         """Count a connection no more."""
@@ -175,31 +191,37 @@ class _Connection(asyncio.Protocol):
 
     Args:
         server: counts connections.
-        handler: aiohttp's protocol.
+        handlers: makes aiohttp's protocol, at the first bytes of a request.
         monotonic: seconds that never go back.
     """
 
-    def __init__(self, server: HttpServer, handler: Any, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, server: HttpServer, handlers: Callable[[], Any], monotonic: Callable[[], float]
+    ) -> None:
         self._server = server
-        self._handler = handler
+        self._handlers = handlers
+        self._handler: Any = None
         self._transport: asyncio.Transport | None = None
         self._monotonic = monotonic
         self.active_at = monotonic()
         self._head_since: float | None = None
         self._full_since: float | None = None
         self._shaking: asyncio.Task[None] | None = None
-        self._made, self._early = False, b""
+        self._early = b""
+        self._answered: object = None
+        self._lines = 0
 
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
-        return self._handler._current_request is not None
+        return self._handler is not None and self._handler._current_request is not None
 
     @property
     def waits(self) -> bool:
         """Whether the client holds up a request: its body has not come, or its answer is not taken."""
-        request = self._handler._current_request
-        return request is not None and (self._full_since is not None or not request.content.is_eof())
+        if not self.busy:
+            return False
+        return self._full_since is not None or not self._handler._current_request.content.is_eof()
 
     def is_over(self, now: float, idle_seconds: float) -> bool:
         """Whether the client has let this connection wait for too long: for a request, its head, or its answer.
@@ -224,9 +246,8 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if not self._server.opened(self):
             self._transport.abort()
-        elif self._server.tls is None:
-            self._begin(transport)
-        else:  # it counts from now on: whoever opens connections and begins no TLS must not use up what there is
+        elif self._server.tls is not None:
+            # It counts from now on: whoever opens connections and begins no TLS must not use up what there is.
             self._shaking = asyncio.create_task(self._shake(self._transport, self._server.tls))
 
     async def _shake(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
@@ -237,46 +258,57 @@ class _Connection(asyncio.Protocol):
             )
         except OSError:  # no TLS, no common version, or too slow; TimeoutError is an OSError
             secured = None
+        self._shaking = None
         if secured is None:
             plain.abort()
             self._server.closed(self)
         else:
             self._transport = secured
-            self._begin(secured)
-
-    def _begin(self, transport: asyncio.BaseTransport) -> None:
-        """Hand the connection to aiohttp, with what came along with the end of the handshake."""
-        self._made = True
-        self._handler.connection_made(transport)
-        if self._early:
-            early, self._early = self._early, b""
-            self.data_received(early)
+            if self._early:  # it came along with the end of the handshake
+                self.data_received(self._early)
+                self._early = b""
 
     def data_received(self, data: bytes) -> None:
-        if not self._made:
+        if self._shaking is not None:
             self._early += data  # one read of the transport at most
             return
+        if self._handler is None:
+            self._handler = self._handlers()
+            self._handler.connection_made(self._transport)
         self.active_at = self._monotonic()
+        self._server.heard(self)
+        if self._has_too_many_lines(data):
+            self.abort()
+            return
         self._handler.data_received(data)
         if self.busy or self._handler._messages:
             self._head_since = None
         elif self._head_since is None:
             self._head_since = self.active_at
 
+    def _has_too_many_lines(self, data: bytes) -> bool:
+        request = self._handler._current_request
+        if request is not self._answered or (request is None and not self._handler._messages):
+            self._answered, self._lines = request, 0
+        self._lines += data.count(b"\n")
+        return self._lines > _MOST_LINES
+
     def eof_received(self) -> bool | None:
-        return cast(bool | None, self._handler.eof_received())
+        return None if self._handler is None else cast(bool | None, self._handler.eof_received())
 
     def pause_writing(self) -> None:
         self._full_since = self._monotonic()
-        self._handler.pause_writing()
+        if self._handler is not None:
+            self._handler.pause_writing()
 
     def resume_writing(self) -> None:
         self._full_since = None
-        self._handler.resume_writing()
+        if self._handler is not None:
+            self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.closed(self)
-        if self._made:
+        if self._handler is not None:
             self._handler.connection_lost(exc)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+import uvloop
 from pydantic import SecretStr
 
 from detectors.incidents import IncidentInput
@@ -119,4 +120,4 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    uvloop.run(_main())

@@ -1,29 +1,50 @@
 """`python -m tests.fuzz.strangers`: does a worker's HTTP server answer, whatever strangers do to it on loopback?
 
-The server runs in a process of its own. While strangers are busy, `/readyz` and `/metrics` are asked for on new
-connections; what counts is how long the slowest answer took, and how the memory of the server has grown.
+The server runs in a process of its own, on the event loop of a worker, and the strangers in another. While they are
+busy, `/readyz` and `/metrics` are asked for on new connections; what counts is how long the slowest answer took, and
+how the memory of the server has grown. Between two probes the same is asked of a server that nobody besieges and that
+does nothing else: its slowest answer says how long the machine itself lets a process wait.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 from tests.streams.http.serving import TOKEN
 
-__all__ = ["SIEGES", "Result", "besieged"]
+__all__ = ["SIEGES", "Result", "Servers", "besieged", "servers"]
 
 _WITHIN = 1.0  # seconds in which a probe must be answered
 _GROWTH = 64 << 20  # bytes by which the memory may grow over a siege
 _PROBES = (b"/readyz", b"/metrics")
+#: A server that answers whatever comes, and does nothing else.
+_BESIDE = """
+import asyncio
+
+async def answer(reader, writer):
+    await reader.read(4096)
+    writer.write(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    writer.close()
+
+async def serve():
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(serve())
+"""
 _BEARER = f"Authorization: Bearer {TOKEN}\r\n".encode()
 
 
@@ -177,6 +198,10 @@ class Result:
         probes: how many probes were answered with 200 or 503.
         wrong: probes that were not.
         grown: bytes by which the memory of the server has grown.
+        beside: the slowest answer of the server that nobody besieges, seconds.
+        cpu: CPU time of the server for each connection that was made, seconds.
+        worked: the most CPU time that the server used while a probe waited, seconds: what is left of ``slowest`` on a
+            machine that does nothing else.
     """
 
     made: int
@@ -184,6 +209,9 @@ class Result:
     probes: int
     wrong: int
     grown: int
+    beside: float
+    cpu: float
+    worked: float
 
     @property
     def held(self) -> bool:
@@ -191,21 +219,62 @@ class Result:
         return self.probes > 0 and not self.wrong and self.slowest < _WITHIN and self.grown < _GROWTH
 
 
+@dataclass(frozen=True)
+class Servers:
+    """Two servers, each in a process of its own, and where strangers are.
+
+    Attributes:
+        pid: the process that is besieged.
+        port: of it.
+        beside: the port of the server that nobody besieges.
+        strangers: in which the besiegers run.
+    """
+
+    pid: int
+    port: int
+    beside: int
+    strangers: Executor
+
+
+@dataclass
+class _Probes:
+    """Answers: how long each took, seconds, and whether it is one."""
+
+    besieged: list[tuple[float, bool]] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
+
+
 def _memory(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS"))
 
 
+def _cpu(pid: int) -> float:
+    """Seconds of CPU time that the main thread of a process has used."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 @contextmanager
-def _server() -> Iterator[tuple[int, int]]:
-    """While a server runs: its process id and port."""
-    command = [sys.executable, "-m", "tests.fuzz.served"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def _started(*command: str) -> Iterator[tuple[int, int]]:
+    """While a server runs that prints its port: its process id and the port."""
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process.pid, int(process.stdout.readline())
         finally:
             process.terminate()
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """While both servers run."""
+    with (
+        _started("-m", "tests.fuzz.served") as (pid, port),
+        _started("-c", _BESIDE) as (_, beside),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as strangers,
+    ):
+        yield Servers(pid, port, beside, strangers)
 
 
 async def _probe(port: int, path: bytes) -> tuple[float, bool]:
@@ -226,13 +295,16 @@ async def _probe(port: int, path: bytes) -> tuple[float, bool]:
 
 
 @asynccontextmanager
-async def _probing(port: int) -> AsyncIterator[list[tuple[float, bool]]]:
-    found: list[tuple[float, bool]] = []
+async def _probing(at: Servers) -> AsyncIterator[_Probes]:
+    found = _Probes()
 
     async def probe() -> None:
         while True:
             for path in _PROBES:
-                found.append(await _probe(port, path))
+                before = _cpu(at.pid)
+                found.besieged.append(await _probe(at.port, path))
+                found.worked.append(_cpu(at.pid) - before)
+                found.beside.append((await _probe(at.beside, path))[0])
             await asyncio.sleep(0.1)
 
     task = asyncio.create_task(probe())
@@ -243,37 +315,58 @@ async def _probing(port: int) -> AsyncIterator[list[tuple[float, bool]]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def besieged(name: str, many: int, pid: int, port: int) -> Result:
+async def _to_its_end(laid: Awaitable[None]) -> None:
+    await laid
+
+
+def _laid(name: str, many: int, port: int) -> int:
+    """Lay a siege to its end, and return how many connections it made; this runs in the strangers' process."""
+    lay, part = SIEGES[name]
+    siege = Siege(port, max(20, round(many * part)))
+    asyncio.run(_to_its_end(lay(siege)))
+    return siege.made
+
+
+async def besieged(name: str, many: int, at: Servers) -> Result:
     """Lay one siege to a server.
 
     Args:
         name: of the siege.
         many: the connections of all sieges.
-        pid: of the server's process.
-        port: of the server.
+        at: the servers.
     """
-    lay, part = SIEGES[name]
-    siege, before = Siege(port, max(20, round(many * part))), _memory(pid)
-    async with _probing(port) as probes:
-        await lay(siege)
-    grown = _memory(pid) - before
-    answered = [took for took, right in probes if right]
+    memory, cpu = _memory(at.pid), _cpu(at.pid)
+    async with _probing(at) as probes:
+        made = await asyncio.get_running_loop().run_in_executor(at.strangers, _laid, name, many, at.port)
+    answered = [took for took, right in probes.besieged if right]
     return Result(
-        siege.made, max(took for took, _ in probes), len(answered), len(probes) - len(answered), grown
+        made,
+        max(took for took, _ in probes.besieged),
+        len(answered),
+        len(probes.besieged) - len(answered),
+        _memory(at.pid) - memory,
+        max(probes.beside),
+        (_cpu(at.pid) - cpu) / made,
+        max(probes.worked),
     )
 
 
-async def _all(many: int) -> int:
+async def _all(many: int, only: str) -> int:
     bad = 0
-    with _server() as (pid, port):
+    with servers() as at:
         for name in SIEGES:
+            if only not in name:
+                continue
             began = time.monotonic()
-            found = await besieged(name, many, pid, port)
+            found = await besieged(name, many, at)
             bad += not found.held
             print(
                 f"{name}: {found.made} connections in {time.monotonic() - began:.0f} s, {found.probes} probes,"
-                f" the slowest {found.slowest * 1_000:.0f} ms, {found.wrong} without an answer,"
-                f" memory {found.grown / (1 << 20):+.0f} MiB{'' if found.held else ' NOT HELD'}",
+                f" the slowest {found.slowest * 1_000:.0f} ms, for {found.worked * 1_000:.0f} ms of CPU time"
+                f" ({found.beside * 1_000:.0f} ms of a server that nobody besieges), {found.wrong} without an answer,"
+                f" {found.cpu * 1e6:.0f} us of CPU time a connection,"
+                f" memory {found.grown / (1 << 20):+.0f} MiB, load {os.getloadavg()[0]:.1f}"
+                f"{'' if found.held else ' NOT HELD'}",
                 flush=True,
             )
     return bad
@@ -283,10 +376,11 @@ def main() -> int:
     """Lay all sieges; 1 if the server has not held one of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.strangers", description=__doc__)
     parser.add_argument("--connections", type=int, default=10_000, help="at most (default: %(default)s)")
+    parser.add_argument("--only", default="", help="the sieges whose names hold this text alone")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return 1 if asyncio.run(_all(given.connections)) else 0
+    return 1 if asyncio.run(_all(given.connections, given.only)) else 0
 
 
 if __name__ == "__main__":

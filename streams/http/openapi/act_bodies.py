@@ -66,5 +66,6 @@ def _field(schema: Schema, *, needed: bool) -> Schema:
 
 def _said(schema: Schema) -> Schema:
     """Return a schema as what is taken, which is more than what is written: states may stand twice."""
-    kept = {key: of for key, of in schema.items() if key != "uniqueItems"}
+    bounds = ("uniqueItems", "maxItems") if schema.get("uniqueItems") else ()
+    kept = {key: of for key, of in schema.items() if key not in bounds}
     return kept | _SOME_TEXT if kept.get("minLength") == 1 and "pattern" not in kept else kept

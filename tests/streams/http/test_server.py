@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from streams.http.server import AddressTaken, HttpServer, connection_limit
 
@@ -113,9 +115,10 @@ async def test_a_head_that_comes_byte_by_byte_is_not_waited_for_and_keeps_nobody
         assert await reader.read() == b""
 
 
-async def test_bodies_that_do_not_come_keep_nobody_out() -> None:
+async def test_bodies_that_do_not_come_keep_nobody_out_and_are_no_failure_of_ours() -> None:
     doors = Doors()
     async with served(doors) as server, AsyncExitStack() as stack:
+        logs = stack.enter_context(capture_logs())
         readers = []
         for _ in range(2 * LIMIT):
             doors.now += 1
@@ -130,6 +133,7 @@ async def test_bodies_that_do_not_come_keep_nobody_out() -> None:
         assert await readers[0].read() == b""
         writer.write(b"x" * 8)  # the youngest has been kept
         assert (await readers[-1].read(15)).startswith(b"HTTP/1.1 200 OK")
+        assert logs == []
 
 
 async def test_an_answer_that_is_not_taken_is_given_up_after_a_minute() -> None:
@@ -164,6 +168,60 @@ async def test_heads_are_bounded() -> None:
             async with session.get(url, headers=headers) as response:
                 assert response.status == 400
         assert await get(server, "/ok") == (200, "ok")
+
+
+async def test_a_body_in_chunks_of_a_byte_is_not_read() -> None:
+    head = b"POST /taken HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with served(Doors()) as server, AsyncExitStack() as stack:
+        for chunks, answers in ((2_000, True), (2_100, False), (40_000, False)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            stack.callback(writer.close)
+            writer.write(head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
+            try:
+                answer = await reader.read(15)
+            except ConnectionResetError:
+                answer = b""
+            assert (answer == b"HTTP/1.1 200 OK") == answers
+
+
+async def test_many_requests_on_one_connection_are_no_request_of_many_lines() -> None:
+    async with served(Doors()) as server, AsyncExitStack() as stack:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        stack.callback(writer.close)
+        ask = b"GET /ok HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 100 + b"\r\n"
+        for _ in range(60):
+            writer.write(ask)
+            assert (await reader.readuntil(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_connection_that_says_nothing_has_no_parser() -> None:
+    doors = Doors()
+    async with served(doors) as server, AsyncExitStack() as stack:
+        for _ in range(LIMIT):
+            await idle(stack, server)
+        while server.connections < LIMIT:
+            await asyncio.sleep(0)
+        assert all(one._handler is None for one in server._connections)
+        assert await get(server, "/ok") == (200, "ok")
+
+
+async def test_a_flood_of_connections_opens_no_more_descriptors_than_are_counted() -> None:
+    doors, most, ended = Doors(), 0, False
+
+    def look() -> None:
+        nonlocal most
+        most = max(most, len(os.listdir("/proc/self/fd")))
+        if not ended:
+            asyncio.get_running_loop().call_soon(look)
+
+    async with served(doors) as server, AsyncExitStack() as stack:
+        for _ in range(20 * LIMIT):  # the kernel takes all of them before the loop goes on
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        before = len(os.listdir("/proc/self/fd"))
+        look()
+        assert await get(server, "/ok") == (200, "ok")
+        ended = True
+        assert most - before < 6 * LIMIT  # a descriptor is free when the loop has gone round
 
 
 async def test_a_request_under_way_is_not_given_up_for_another() -> None:
