@@ -7,7 +7,7 @@ Pictures of each moment, at three widths, are kept in ``build/console``.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,9 +55,22 @@ _HEARD = (
     "We look for the cause.",
     "The provider was called.",
     "AR, TX",
-    "Grace Hopper",
+    "Grace Hopper is technical lead",
+    "It is in the stage resolution.",
+    "2030-01-01T17:00:00Z",
     "Watch the certificate.",
+    "has given it back",
     "Bob",
+    "Checked: ",
+)
+#: What it says once all is done.
+_HEARD_AFTERWARDS = (
+    "It works.",
+    "Resolved",
+    "tickets.example/7",  # no link that a receiver would follow
+    "wiki.example/1",
+    "Nobody called back.",
+    "Ada completed it.",
 )
 #: Those of an incident that is over.
 _AFTERWARDS: list[tuple[str, dict[str, str], str]] = [
@@ -97,10 +110,10 @@ async def shows(page: Tab, words: str) -> None:
     await page.value(f"{text}.includes({json.dumps(words)}) ? 1 : null", within=_PATIENCE)
 
 
-async def keep(page: Tab, name: str) -> None:
+async def keep(page: Tab, name: str, widths: Sequence[int] = _WIDTHS) -> None:
     """Keep a picture of a whole page at each width; none is wider than it."""
     _PICTURES.mkdir(parents=True, exist_ok=True)
-    for width in _WIDTHS:
+    for width in widths:
         await page.resize(width, _HEIGHT)
         assert await page.value("document.documentElement.scrollWidth") <= width
         await page.resize(width, await page.value("document.documentElement.scrollHeight"))
@@ -157,7 +170,14 @@ async def test_a_person_runs_an_incident_and_sees_when_the_watch_is_blind(
             f'{_HEADLINE}.textContent.includes("SiS sign-in is failing") || null', within=_PATIENCE
         )
         await _is_kept_quiet(deployment, phone)
+        for receiver in (deployment.sandbox.slack, deployment.sandbox.pagerduty, deployment.sandbox.datadog):
+            seen = await stack.enter_async_context(tab(browser, _WIDTHS[0], _HEIGHT))
+            await seen.open(receiver.url)
+            await seen.value('document.readyState === "complete" || null')
+            await keep(seen, f"6-{receiver.name}", _WIDTHS[:1])
         await _is_blind(wall, broker.stop, "broker", "7-broker-gone")
+        await shows(phone, "This is how it stood at")
+        await keep(phone, "7-incident-broker-gone")
         severity = await wall.value(f"{_HEADLINE}.dataset.severity")
         deployment.worker.kill()
         await wall.value('document.querySelector("#lost").hidden ? null : 1', within=_PATIENCE)
@@ -199,18 +219,30 @@ async def _is_run(deployment: Deployment, phone: Tab) -> None:
 async def _heard(deployment: Deployment) -> None:
     """Slack's thread, PagerDuty's alert and Datadog's incident tell what was done."""
 
-    async def in_slack() -> bool:
-        slack = deployment.sandbox.slack
-        (root,) = [one for one in slack.roots if "SSOe sign-in" in one.words]
-        said = "\n".join(one.words for one in (root, *slack.thread(root.ts)))
-        return all(words in said for words in _HEARD)
-
     async def elsewhere() -> bool:
         alerts = [one for one in deployment.sandbox.pagerduty.alerts if one.dedup_key.endswith(":prod-1:0")]
         return [one.status for one in alerts] == ["acknowledged"] and "SSOe" in _declared(deployment)
 
-    await until(in_slack, _PATIENCE, "what was done, in Slack's thread", deployment.worker)
+    await _told_in_slack(deployment, "SSOe sign-in", *_HEARD)
     await until(elsewhere, _PATIENCE, "an alert that is acknowledged, and an incident", deployment.worker)
+
+
+async def _told_in_slack(deployment: Deployment, about: str, *expected: str) -> None:
+    """Wait until the message that speaks of something, with its thread, has said all words."""
+
+    def told() -> str:
+        slack = deployment.sandbox.slack
+        threads = [(root, *slack.thread(root.ts)) for root in slack.roots if about in root.words]
+        return "\n".join(one.words for thread in threads for one in thread)
+
+    async def said() -> bool:
+        return all(words in told() for words in expected)
+
+    try:
+        await until(said, _PATIENCE, "what was done, in Slack's thread", deployment.worker)
+    except AssertionError as error:
+        missing = [words for words in expected if words not in told()]
+        raise AssertionError(f"{missing} is not in\n{told()}") from error
 
 
 async def _ends(deployment: Deployment, wall: Tab, phone: Tab) -> None:
@@ -226,6 +258,7 @@ async def _ends(deployment: Deployment, wall: Tab, phone: Tab) -> None:
     for button, fields, words in _AFTERWARDS:
         await press(phone, f"act-{button.format('prod-1')}", fields)
         await shows(phone, words)
+    await _told_in_slack(deployment, "SSOe sign-in", *_HEARD_AFTERWARDS)
     await keep(phone, "5-incident")
 
 
@@ -234,6 +267,7 @@ async def _is_kept_quiet(deployment: Deployment, phone: Tab) -> None:
     await phone.open(f"{deployment.worker.url}/incidents/prod-2")
     await press(phone, "act-mute", {"until": _local(2), "text": "It is known."})
     await shows(phone, "muted")
+    await _told_in_slack(deployment, "SiS sign-in", "This is muted until")
     when = {"since": _local(24), "until": _local(25)}
     await press(phone, "act-maintain", when | {"text": "It is replaced."})
 
