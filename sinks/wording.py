@@ -304,6 +304,7 @@ _CHANGES = {
     "relapsed": "Fails again before it has recovered",
     "recovering": "Sign-ins succeed again",
     "still_failing": "Still fails after a person has resolved it",
+    "cause": "It is more than it seemed",
     "notes": "More notes were put down",
     "linked": "PagerDuty has an incident for it",
     "reminder": "Half of a response time is gone",

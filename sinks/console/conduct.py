@@ -74,10 +74,11 @@ def conduct_cards(
         ),
         ("A draft of the next", draft or None),
     ]
+    muted = ", as it is muted" if incident.muted_until is not None and not over else ""
     went = [_page_words(page) for page in pages]
     told: list[tuple[str, Child]] = [
         ("Told", capitalised(told_words(messages))),
-        ("Pages", tag("ul", went, class_="plain") if went else "none: nobody was woken"),
+        ("Pages", tag("ul", went, class_="plain") if went else f"none: nobody was woken{muted}"),
         (
             "Links",
             tag("ul", (tag("li", _outside(link)) for link in links), class_="plain") if links else "none yet",

@@ -213,6 +213,8 @@ def _title(one: Happening, names: ScopeNames) -> str:
     match one.kind:
         case "opened" | "reopened":
             return f"{capitalised(one.kind)}: {names.words(one.scope)}, severity {one.severity}"
+        case "cause":
+            return f"{change_title(one.kind, None, None)}: {names.words(one.scope)}, severity {one.severity}"
         case "severity":
             return f"Severity is now {one.severity}"
         case "scope":

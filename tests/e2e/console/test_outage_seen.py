@@ -170,11 +170,7 @@ async def test_a_person_runs_an_incident_and_sees_when_the_watch_is_blind(
             f'{_HEADLINE}.textContent.includes("SiS sign-in is failing") || null', within=_PATIENCE
         )
         await _is_kept_quiet(deployment, phone)
-        for receiver in (deployment.sandbox.slack, deployment.sandbox.pagerduty, deployment.sandbox.datadog):
-            seen = await stack.enter_async_context(tab(browser, _WIDTHS[0], _HEIGHT))
-            await seen.open(receiver.url)
-            await seen.value('document.readyState === "complete" || null')
-            await keep(seen, f"6-{receiver.name}", _WIDTHS[:1])
+        await _receivers_seen(deployment, browser)
         await _is_blind(wall, broker.stop, "broker", "7-broker-gone")
         await shows(phone, "This is how it stood at")
         await keep(phone, "7-incident-broker-gone")
@@ -285,6 +281,15 @@ def _local(hours: int) -> str:
 
 def _declared(deployment: Deployment) -> str:
     return json.dumps(list(deployment.sandbox.datadog.incidents.values()))
+
+
+async def _receivers_seen(deployment: Deployment, browser: str) -> None:
+    """Keep pictures of what the receivers got, as their sandboxes show it."""
+    for receiver in (deployment.sandbox.slack, deployment.sandbox.pagerduty, deployment.sandbox.datadog):
+        async with tab(browser, _WIDTHS[0], _HEIGHT) as seen:
+            await seen.open(receiver.url)
+            await seen.value('document.readyState === "complete" || null')
+            await keep(seen, f"6-{receiver.name}", _WIDTHS[:1])
 
 
 async def _is_blind(wall: Tab, cause: Callable[[], Any], why: str, name: str) -> None:
