@@ -5,6 +5,7 @@ Each command imports its modules when it runs, so that ``--help`` answers at onc
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -42,11 +43,15 @@ from streams.cli.reporting.commands import incidents, policy, report, slo, statu
 
 __all__ = ["main"]
 
+#: What a client of Kafka logs where no log is set up: a command that fails says itself what is wrong.
+_QUIET = logging.NullHandler()
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="watchofficer", message="%(prog)s %(version)s")
 def main() -> None:
     """Detect outages of sign-in from login events, and notify the people who can repair them."""
+    logging.getLogger("aiokafka").addHandler(_QUIET)
 
 
 @main.command()

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from streams.cli.inputs.mapping import account_words, mapped_lines, mapping_of
 from streams.kafka.clients import KafkaClients
+from streams.kafka.diagnosis import words_of
 from streams.kafka.line_producer import Produced, TopicSink, produce
 from streams.kafka.topics import Topics
 from streams.mappings.mapping import RecordMapping
@@ -48,9 +49,7 @@ def produce_command(
         print(error, file=sys.stderr)
         return 2
     except (KafkaError, OSError) as error:
-        print(
-            f"the broker at {','.join(settings.broker)} does not take the events: {error!r}", file=sys.stderr
-        )
+        print(f"the events are not sent: {words_of(error)}", file=sys.stderr)
         return 2
     said = f"{produced.sent:,} events onto {name}"
     if produced.malformed:

@@ -18,6 +18,7 @@ from detectors.process.deploys import SHOWN_BEFORE
 from sinks.delivery.outcomes import Delivery
 from streams.explain.case_file import CaseFile, Receipt, Sample, Sampled
 from streams.kafka.clients import ClientFactory, KafkaClients
+from streams.kafka.diagnosis import words_of
 from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, deploys_of, read_line
@@ -88,7 +89,7 @@ def from_topics(incident: str, policy: Policy) -> CaseFile:
         clients, topics = KafkaClients(settings.kafka_client_kwargs()), Topics(settings.topic_prefix)
         return asyncio.run(_read(incident, clients, topics, policy))
     except (ValueError, KafkaError, OSError) as error:
-        raise SourceError(f"the incident log cannot be read: {error}") from None
+        raise SourceError(f"the incident log cannot be read: {words_of(error)}") from None
 
 
 async def _read(incident: str, clients: ClientFactory, topics: Topics, policy: Policy) -> CaseFile:

@@ -7,6 +7,7 @@ step by step: name, connection, TLS, SASL.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from typing import Any, NamedTuple
 import aiokafka.errors as kafka_errors
 from aiokafka.conn import create_conn
 
-__all__ = ["Diagnosis", "diagnose", "explain"]
+from streams.settings.settings import read_settings
+
+__all__ = ["Diagnosis", "diagnose", "explain", "words_of"]
 
 _KNOCK_SECONDS = 5.0
 _SETTING = "WATCHOFFICER_BROKER"
@@ -38,6 +41,7 @@ _DENIED = (
     kafka_errors.GroupAuthorizationFailedError,
     kafka_errors.ClusterAuthorizationFailedError,
 )
+_AWAY = (kafka_errors.KafkaConnectionError, kafka_errors.KafkaTimeoutError)
 _WRONG_NAME_OR_PASSWORD = (
     kafka_errors.AuthenticationFailedError,
     kafka_errors.SaslAuthenticationFailed,
@@ -84,6 +88,18 @@ async def diagnose(kafka: Mapping[str, Any], error: BaseException) -> Diagnosis:
                 f" listener asks for a name and password ({_SECURITY}PROTOCOL)",
             )
     return found or Diagnosis(f"no Kafka broker is configured: {_words(error)}", f"set {_SETTING}")
+
+
+def words_of(error: Exception) -> str:
+    """Say why a command has no answer of Kafka, and what to do: it asks the broker of the settings once more.
+
+    Args:
+        error: what the command met; of one that is no failure to reach a broker the own words are returned.
+    """
+    if not isinstance(error, (OSError, *_AWAY, *_DENIED, *_WRONG_NAME_OR_PASSWORD)):
+        return str(error)
+    found = asyncio.run(diagnose(read_settings(os.environ).kafka_client_kwargs(), error))
+    return f"{found.sentence}. What to do: {found.remedy}"
 
 
 def explain(error: BaseException, address: str, kafka: Mapping[str, Any]) -> Diagnosis:

@@ -50,7 +50,8 @@ def open_lines(name: str, read: LinesRead | None = None) -> Iterator[Iterator[by
             )
             head = raw.peek(len(_ZSTD))
         except OSError as error:
-            raise SourceError(f"{name}: {error.strerror}") from None
+            remedy = "name a file that can be read, or - for standard input"
+            raise SourceError(f"{name}: {error.strerror}; {remedy}") from None
         stream: IO[bytes] = raw
         if name.endswith(".gz") or head.startswith(_GZIP):
             stream = cast("IO[bytes]", stack.enter_context(gzip.open(raw, "rb")))

@@ -18,6 +18,7 @@ from detectors.instants import parse_instant
 from streams.evaluate.ownership.claims import CLAIM_KEY, StateLog, decode_claim
 from streams.evaluate.shard_state import decode_state, was_complete
 from streams.kafka.clients import ClientFactory, KafkaClients, started
+from streams.kafka.diagnosis import words_of
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import Topics
 from streams.replay.checkpoint import Checkpoint
@@ -41,7 +42,7 @@ def span_of(name: str) -> tuple[str, int | None, int | None]:
     try:
         return topic, parse_instant(begin) if begin else None, parse_instant(end) if end else None
     except ValueError as error:
-        raise SourceError(f"topic:{name}: {error}") from None
+        raise SourceError(f"topic:{name}: {words_of(error)}") from None
 
 
 def read_topic(name: str, back: int = 0) -> dict[tuple[str, int], Spool]:
@@ -59,7 +60,7 @@ def read_topic(name: str, back: int = 0) -> dict[tuple[str, int], Spool]:
         settings = read_settings(os.environ)
         return asyncio.run(_read(settings, topic, since, until, back))
     except (SettingsError, KafkaError, OSError) as error:
-        raise SourceError(f"topic:{topic}: {error}") from None
+        raise SourceError(f"topic:{topic}: {words_of(error)}") from None
 
 
 def read_checkpoint(name: str) -> Checkpoint | None:
@@ -79,7 +80,7 @@ def read_checkpoint(name: str) -> Checkpoint | None:
             )
         )
     except (SettingsError, FormatError, KafkaError, OSError) as error:
-        raise SourceError(f"topic:{name}: {error}") from None
+        raise SourceError(f"topic:{name}: {words_of(error)}") from None
 
 
 async def _read(

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from detectors.incidents import IncidentInput
 from streams.kafka.clients import KafkaClients
+from streams.kafka.diagnosis import words_of
 from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.records.log_lines import Line, read_line
@@ -108,7 +109,7 @@ def _of_topic(name: str, since: int | None = None) -> list[bytes]:
         return asyncio.run(TopicValues(clients).values(getattr(topics, name), since=since))
     except (ValueError, KafkaError, OSError) as error:
         raise SourceError(
-            f"the topic cannot be read: {error}; or name files with --log and --history, or --days"
+            f"the topic cannot be read: {words_of(error)}; or name files (--log, --history, --days)"
         ) from None
 
 

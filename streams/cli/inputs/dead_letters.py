@@ -58,6 +58,7 @@ def _run(work: Callable[[DeadLetters], Awaitable[_T]]) -> _T:
 
     from streams.dispatch.dead_letters import DeadLetters
     from streams.kafka.clients import KafkaClients
+    from streams.kafka.diagnosis import words_of
     from streams.kafka.topics import Topics
 
     async def run() -> _T:
@@ -68,7 +69,7 @@ def _run(work: Callable[[DeadLetters], Awaitable[_T]]) -> _T:
     try:
         return asyncio.run(run())
     except (ValueError, KafkaError, OSError) as error:
-        print(f"dead letters cannot be read: {error}", file=sys.stderr)
+        print(f"dead letters cannot be read: {words_of(error)}", file=sys.stderr)
         sys.exit(2)
 
 

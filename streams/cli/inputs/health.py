@@ -35,7 +35,10 @@ def health_command(*, ready: bool, form: str) -> int:
         answer = connection.getresponse()
         well, said = answer.status == 200, answer.read(_MOST_SHOWN).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        said = f"no answer at {host} port {settings.port}: {type(error).__name__}"
+        said = (
+            f"no answer at {host} port {settings.port}: {type(error).__name__}; start one with "
+            "`watchofficer run`, or correct WATCHOFFICER_BIND and WATCHOFFICER_PORT"
+        )
     finally:
         connection.close()
     if form == "json":

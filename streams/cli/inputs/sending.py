@@ -74,7 +74,8 @@ def _ask(
         if body is not None:
             said["accepted"]["id"]
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        print(f"no answer from {base}: {error!r}", file=sys.stderr)
+        said = f"no worker answers at {base}: {type(error).__name__}"
+        print(f"{said}; start one with `watchofficer run`, or say where it is with --url", file=sys.stderr)
         return None
     except (ValueError, TypeError, KeyError):
         print(f"{base} does not answer as a watch does (status {answer.status_code})", file=sys.stderr)

@@ -14,6 +14,7 @@ from streams.http.status.days import DAYS_BACK, HISTORY_BACK
 from streams.http.status.told import Pages, pages_of
 from streams.http.views import Views
 from streams.kafka.clients import KafkaClients
+from streams.kafka.diagnosis import words_of
 from streams.kafka.topic_reader import TopicValues
 from streams.kafka.topics import Topics
 from streams.replay.entries import SourceError
@@ -32,7 +33,7 @@ def status_page_command(folder: Path, policy: Policy) -> int:
     try:
         views = asyncio.run(_read())
     except (KafkaError, OSError) as error:
-        raise SourceError(f"the topics of WATCHOFFICER_BROKER cannot be read: {error}") from None
+        raise SourceError(f"the topics of WATCHOFFICER_BROKER cannot be read: {words_of(error)}") from None
     pages = pages_of(views, policy, RealClock()(), is_known=True)
     try:
         for file in _write(folder, pages):

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.kafka.clients import KafkaClients
+from streams.kafka.diagnosis import words_of
 from streams.kafka.topic_reader import TopicReader
 from streams.records.policies import PolicySchedule, decode_policy
 from streams.replay.entries import SourceError
@@ -68,7 +69,7 @@ def _of_topic(topic: str) -> list[_Line]:
     try:
         return asyncio.run(read())
     except (SettingsError, KafkaError, OSError) as error:
-        raise SourceError(f"{_TOPIC}{topic}: {error}") from None
+        raise SourceError(f"{_TOPIC}{topic}: {words_of(error)}") from None
 
 
 def _of_file(name: str) -> Iterator[_Line]:

@@ -1,8 +1,14 @@
 """What does the command line load before it knows which command runs?"""
 
 import os
+import socket
 import subprocess
 import sys
+
+import pytest
+from click.testing import CliRunner
+
+from streams.cli.main import main
 
 SHOWN = """
 import os, sys
@@ -25,3 +31,34 @@ def test_help_loads_neither_numpy_nor_kafka_and_numpy_will_run_on_one_thread() -
 
 def test_a_number_of_threads_that_the_user_has_set_is_kept() -> None:
     assert shown(OPENBLAS_NUM_THREADS="4") == "4"
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address at which nothing listens, which the settings name as broker and worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("WATCHOFFICER_BROKER", f"127.0.0.1:{port}")
+    monkeypatch.setenv("WATCHOFFICER_PORT", str(port))
+    return f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("replay topic:login-events", "start the broker, or correct WATCHOFFICER_BROKER"),
+        ("explain prod-1", "start the broker, or correct WATCHOFFICER_BROKER"),
+        ("report sla", "start the broker, or correct WATCHOFFICER_BROKER"),
+        ("dead-letters list", "start the broker, or correct WATCHOFFICER_BROKER"),
+        ("ack prod-1", "start one with `watchofficer run`, or say where it is with --url"),
+        ("mute list", "start one with `watchofficer run`, or say where it is with --url"),
+        ("replay nowhere.jsonl", "name a file that can be read, or - for standard input"),
+    ],
+)
+def test_where_nobody_answers_one_line_says_what_to_do(nobody: str, command: str, remedy: str) -> None:
+    found = CliRunner().invoke(main, command.split())
+    assert found.exit_code == 2
+    (line,) = found.stderr.splitlines()
+    assert remedy in line
+    assert nobody in line or "nowhere" in line
