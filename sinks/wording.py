@@ -345,9 +345,12 @@ def change_title(kind: str, by: str | None, asked: str | None) -> str:
 
 
 def ended(text: str) -> str:
-    """The text on one line, with a full stop where it does not end a sentence: it may end in what a person wrote."""
+    """The text on one line, with a full stop where it does not end a sentence: it may end in what a person wrote.
+
+    Without any text it stays so.
+    """
     line = one_line(text)
-    return line if line.endswith((".", "!", "?", _ELLIPSIS)) else f"{line}."
+    return line if not line or line.endswith((".", "!", "?", _ELLIPSIS)) else f"{line}."
 
 
 def one_line(text: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from sinks.receivers.answers import without_secrets
 from sinks.receivers.pagerduty import wording as pagerduty
 from sinks.receivers.slack import wording as slack
-from sinks.wording import one_line, truncate
+from sinks.wording import ended, one_line, truncate
 from streams.settings.settings import Settings
 from streams.watchdog.announcer import OLD_KEY, Teller
 from streams.watchdog.blindness import Statement
@@ -188,7 +188,7 @@ def tellers(
 def _remedy(said: Statement, runbook: Runbook) -> str:
     """What to do, with the address of the runbook."""
     address = runbook(said.why)
-    return said.remedy if address is None else f"{said.remedy} Runbook: {address}".lstrip()
+    return said.remedy if address is None else f"{ended(said.remedy)} Runbook: {address}".lstrip()
 
 
 def _is_ok(answer: bytes) -> bool:

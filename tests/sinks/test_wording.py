@@ -224,6 +224,7 @@ def test_each_kind_of_change_has_a_title_of_one_line_that_nobody_s_name_can_brea
             "Ada reports that prod/sis fails: I cannot sign in.",
             "Ada reports that prod/sis fails: I cannot sign in.",
         ),
+        ("\n", ""),
         ("Ada reports that prod/sis fails: why?\n", "Ada reports that prod/sis fails: why?"),
     ],
 )

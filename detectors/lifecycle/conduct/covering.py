@@ -258,17 +258,18 @@ def _name(one: Cover) -> str:
 
 def _said(one: Cover, covers: Covers, policy: Policy) -> str:
     span = f"from {format_instant(one.start)} to {format_instant(one.end)}"
+    text = one.text.rstrip(".")
     again = f", and again by the rule {one.recurs}" if one.recurs else ""
     match one.kind:
         case "mute":
-            return f"{one.by} mutes {one.scope} {span}: {one.text}. It ends early by unmute {one.id}."
+            return f"{one.by} mutes {one.scope} {span}: {text}. It ends early by unmute {one.id}."
         case "correction":
-            return f"{one.by} takes {one.scope} {span} out of the SLA account ({one.id}): {one.text}."
+            return f"{one.by} takes {one.scope} {span} out of the SLA account ({one.id}): {text}."
     if not one.counts:
         note = f" It was announced less than {ANNOUNCED_AHEAD} business days ahead: the SLA counts it."
     else:
         note = _too_much(one, covers, policy)
-    return f"{one.by} announces maintenance of {one.scope} {span}{again} ({one.id}): {one.text}.{note}"
+    return f"{one.by} announces maintenance of {one.scope} {span}{again} ({one.id}): {text}.{note}"
 
 
 def _too_much(one: Cover, covers: Covers, policy: Policy) -> str:

@@ -15,7 +15,9 @@ from sinks.wording import (
     CHART_WORDS,
     UNNAMED,
     ScopeNames,
+    capitalised,
     common_words,
+    ended,
     headline,
     links_of,
     one_line,
@@ -34,6 +36,7 @@ NOTES_SHOWN = 10
 NOTE_LIMIT = 8000
 #: Every note of ours in PagerDuty begins with it, so that it is known when PagerDuty's webhook brings it back.
 NOTE_MARK = "[watchofficer] "
+_BLIND = "The watch is blind: nobody is watching sign-in."
 
 
 def summary(incident: Incident, names: ScopeNames = UNNAMED) -> str:
@@ -139,6 +142,7 @@ def render_blind(
         worker: names the worker that is blind.
         client: name of the monitoring client that PagerDuty shows.
     """
+    what = capitalised(ended(sentence))
     details = {
         "why": why,
         "what_does_not_get_on": truncate(sentence, DETAIL_LIMIT),
@@ -151,10 +155,7 @@ def render_blind(
         "dedup_key": dedup_key,
         "client": client,
         "payload": {
-            "summary": truncate(
-                one_line(f"The watch is blind: nobody is watching sign-in. {sentence} {remedy}"),
-                SUMMARY_LIMIT,
-            ),
+            "summary": truncate(one_line(f"{_BLIND} {what} {capitalised(remedy)}"), SUMMARY_LIMIT),
             "source": truncate(worker, LINK_TEXT_LIMIT),
             "severity": "critical",
             "timestamp": format_instant(at),

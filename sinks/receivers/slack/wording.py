@@ -20,6 +20,7 @@ from sinks.wording import (
     conduct_words,
     day_words,
     duration_words,
+    ended,
     headline,
     links_of,
     one_line,
@@ -142,9 +143,9 @@ def render_blind(
 ) -> Request:
     """The message that watchofficer is blind since ``at`` (ms): what does not get on, what to do, which worker."""
     text = f"🔴 *The watch is blind* since {time_words(at)} ({escape(why, FACT_LIMIT)}): nobody is watching sign-in."
-    text += f" {escape(one_line(sentence), PROSE_LIMIT)}"
+    text += f" {escape(capitalised(ended(sentence)), PROSE_LIMIT)}"
     if remedy:
-        text += f"\n*What to do:* {escape(one_line(remedy), PROSE_LIMIT)}"
+        text += f"\n*What to do:* {escape(capitalised(one_line(remedy)), PROSE_LIMIT)}"
     text += f"\nSaid by {escape(one_line(worker), FACT_LIMIT)}."
     return _alone(channel, text)
 
