@@ -9,7 +9,7 @@ import gc
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -68,9 +68,28 @@ def run_one(target: Target, cases: int, seed: int, *, until: float = float("inf"
         until: begin none after this instant, as ``time.monotonic`` says it.
     """
     random = Random(f"{seed}/{target.name}")
-    mutator, seeds, edge, out = Mutator(random), list(target.seeds()), target.make(), Outcome()
-    first = len(seeds)
-    while out.cases < cases and time.monotonic() < until and len(out.faults) < _MOST_FAULTS:
+    seeds, edge, out = list(target.seeds()), target.make(), Outcome()
+    # What is recorded stays to the end: to look through it again at each collection took most of the time.
+    gc.collect()
+    gc.freeze()
+    try:
+        _mutate(target, edge, seeds, random, out, lambda: out.cases < cases and time.monotonic() < until)
+    finally:
+        gc.unfreeze()
+    return out
+
+
+def _mutate(
+    target: Target,
+    edge: Edge,
+    seeds: list[bytes],
+    random: Random,
+    out: Outcome,
+    goes_on: Callable[[], bool],
+) -> None:
+    """Give an edge mutants of the seeds, and note in ``out`` what becomes of them."""
+    mutator, first = Mutator(random), len(seeds)
+    while goes_on() and len(out.faults) < _MOST_FAULTS:
         values = [
             mutator.mutate(drawn(random, seeds), random.choice(seeds), target.form)
             for _ in range(target.at_once)
@@ -88,7 +107,6 @@ def run_one(target: Target, cases: int, seed: int, *, until: float = float("inf"
                 seeds.append(value)
                 del seeds[first : len(seeds) - _KEPT]
             out.became[became] += 1
-    return out
 
 
 def _given(target: Target, edge: Edge, values: Sequence[bytes], out: Outcome) -> Sequence[str] | None:

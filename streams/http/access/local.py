@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -58,6 +59,7 @@ def same_secret(given: str, secret: str) -> bool:
     return hmac.compare_digest(*digests)
 
 
+@functools.lru_cache(maxsize=128)
 def is_loopback(host: str) -> bool:
     """Whether a name or an address means this machine alone."""
     if host == "localhost":
@@ -68,6 +70,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@functools.lru_cache(maxsize=128)
 def _hostname(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
