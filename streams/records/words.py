@@ -18,6 +18,10 @@ _SHOWN = {"since": "FROM", "who": "NAME", "public": "public", "states": "states=
 
 def usage(action: Action) -> str:
     """Return what follows the word and the target: ``ROLE NAME``, ``[UNTIL] [TEXT]``."""
+    if action.about == "cover":
+        return "[TEXT]"  # the target is the item
+    if action.about == "value":
+        return "VALUE"  # all words are the value
     needs = [_SHOWN.get(field, field.upper()) for field in action.needs if field != "text"]
     may = [f"[{_SHOWN.get(field, field.upper())}]" for field in _optional(action) if field != "text"]
     text = ["TEXT"] if "text" in action.needs else ["[TEXT]"] if "text" in action.may else []

@@ -56,8 +56,6 @@ it. An act that is repeated under the same `Idempotency-Key` applies once.
 This page is made from one table (`detectors/process/actions.py`) by `python -m
 streams.cli.inputs.actions_page`.
 
-
-
 | act | what it does | command | Slack | HTTP | late |
 |---|---|---|---|---|---|
 """
@@ -77,7 +75,7 @@ def _row(action: Action) -> str:
         case "cover":
             target, path = "ID", "/api/v1/{mutes,maintenance,corrections}/{id}/end"
         case _:
-            target, path = "", f"/api/v1/{action.word}"
+            target, path = "AXIS", f"/api/v1/{action.word}"
     command = _COMMANDS.get(action.kind, action.word)
     words = f"{target} {usage(action)}".strip()
     given = _WRITTEN.get(action.kind) or _at_the_command_line(action, target)
@@ -88,7 +86,7 @@ def _row(action: Action) -> str:
 
 
 def _at_the_command_line(action: Action, target: str) -> str:
-    needs = [field for field in action.needs if field != "text" and action.about != "cover"]
+    needs = [field for field in action.needs if field not in ("text", "axis") and action.about != "cover"]
     words = [target, *(field.upper() for field in needs)]
     words += ["[UNTIL]"] if "until" in action.may else []
     words += ["--text T"] if "text" in action.needs else []

@@ -50,8 +50,7 @@ def _help() -> str:
     lines = ["`/watch list` incidents that are open", "`/watch show INCIDENT` one incident"]
     for one in ACTIONS:
         target = "INCIDENT or SCOPE" if one.kind == "declare" else _TARGETS[one.about]
-        given = "VALUE" if one.kind == "retire" else "[TEXT]" if one.about == "cover" else usage(one)
-        lines.append(f"`/watch {one.word} {target} {given}".rstrip() + f"` {one.does}")
+        lines.append(f"`/watch {one.word} {target} {usage(one)}".rstrip() + f"` {one.does}")
     return "\n".join(lines)
 
 
