@@ -6,7 +6,7 @@ Such an input is read without an error, and yet no incident may come of it: nobo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,8 +53,8 @@ class Sampled:
     seen: int = 0
     owned: int = 0
     provided: int = 0
-    envs: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
+    envs: dict[str, int] = field(default_factory=dict)
+    methods: dict[str, int] = field(default_factory=dict)
 
     def note(self, event: LoginEvent) -> None:
         """Look at one more event."""
@@ -63,7 +63,7 @@ class Sampled:
         self.provided += bool(event.csp)
         for counts, value in ((self.envs, event.env), (self.methods, event.auth_method)):
             if value in counts or len(counts) < _MOST:
-                counts[value] += 1
+                counts[value] = counts.get(value, 0) + 1
 
     def lacks(self, policy: Policy) -> Iterator[Lack]:
         """Yield what all events leave out, the most important first; nothing of no event.
@@ -97,7 +97,7 @@ class Sampled:
             )
 
 
-def _unlisted(policy: Policy, name: str, counts: Counter[str], listed: tuple[str, ...]) -> str:
+def _unlisted(policy: Policy, name: str, counts: Mapping[str, int], listed: tuple[str, ...]) -> str:
     """Name the most frequent values of a field if the policy lists none of all; "" otherwise."""
     spelt = {policy.canonical_value(name, normalised(value)): count for value, count in counts.items()}
     if not listed or not spelt.keys().isdisjoint(listed):
