@@ -1,10 +1,12 @@
-"""Does success itself collapse, whatever the error codes say?
+"""Does success itself collapse, whatever the error codes say, and whoever those are who fail?
 
-Some codes do not count against the service, as they are the person's act. Where hardly anybody gets in any more they
-are an outage all the same: where the evidence that fires any outage shows that fewer than half of those get in who
-usually do (``confidence.failure_gain`` against that share). All who failed are its people. Failures that count are
-the outage detector's own matter: most failures must be others. A crowd that fails beside people who get in as before
-is no collapse: of a scope with traffic in the hour before, a quarter of the successes must be missing as well.
+Some codes do not count against the service, as they are the person's act; and some failures that count are taken for
+one person's tries or for nobody's (``people.crowd``). Where hardly anybody gets in any more they are an outage all the
+same: where the evidence that fires any outage shows that fewer than half of those get in who usually do
+(``confidence.failure_gain`` against that share). All who failed by such codes are its people; of failures in doubt as
+many as successes are missing. Failures of known people that count are the outage detector's own matter: most failures
+must be others. A crowd that fails beside people who get in as before is no collapse: since it began to fail a quarter
+of the successes must be missing as well, where the hour before lets some be expected.
 """
 
 from __future__ import annotations
@@ -32,11 +34,14 @@ __all__ = ["Collapse"]
 _HALF = 0.5
 #: z of the one-sided bound of 95 %, which the policy's meanings call sure.
 _SURE = 1.645
-#: Success has collapsed only if at most this share of the earlier successes is left, and no chance leaves so few (99 %,
-#: Poisson), where so many are to be expected in the longest window.
-_LEFT = 0.75
-_FEWER = 2.326
-_EXPECTED = 5
+#: Success has collapsed only if at most this share of the earlier successes is left, and no chance leaves so few
+#: (99.9 %, Poisson around a level known as well as that of a shortfall), where so many are to be expected: of fewer
+#: chance can leave none.
+_LEFT = 0.7
+_FEWER = 3.09
+_EXPECTED = 7
+#: Failures over the usual number began with the shortest window that holds this share of those of the longest.
+_MOST = 0.75
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,10 @@ class Collapse:
         self._windows: list[_Window] = []
         if not len(self._steps):
             return
+        fewer = self._fewer_since()
         again: Bools = np.zeros((len(self._steps), shape[1]), dtype=bool)  # people surely get in again
         for length, where in zip(self._lengths, near, strict=True):
-            one = self._judge(length, where[self._steps] & ~again)
+            one = self._judge(length, where[self._steps] & ~again, fewer)
             self._windows.append(one)
             self.fires[self._steps] |= one.fires
             self.lingers[self._steps] |= one.going_on
@@ -132,39 +138,78 @@ class Collapse:
         """Return (M, scope) a counter in a window (ms)."""
         return np.asarray(self._frame.counts[length][..., counter][self._steps])
 
+    def _in_doubt(self, length: int) -> Ints | None:
+        """Return (step, scope) failures that count and may be one person's tries or nobody's; None without any."""
+        crowd = self._frame.crowd
+        return None if crowd is None else np.minimum(crowd.excess(length), self._frame.people[length])
+
     def _near(self, length: int) -> Bools:
         """Return (step, scope) whether so many fail in a window (ms) that success may have collapsed."""
         counts, least = self._frame.counts[length], self._policy.outage.min_people
-        excluded = counts[..., EXCLUDED]
-        out: Bools = np.zeros(excluded.shape, dtype=bool)
-        # Most failures are excluded ones, so no other scope comes near.
-        some = np.flatnonzero(self._lattice.is_scope & (2 * excluded.max(axis=0, initial=0) > least))
+        others = counts[..., EXCLUDED]
+        doubted = self._in_doubt(length)
+        others = others if doubted is None else others + doubted
+        out: Bools = np.zeros(others.shape, dtype=bool)
+        # Most failures are others, so no other scope comes near.
+        some = np.flatnonzero(self._lattice.is_scope & (2 * others.max(axis=0, initial=0) > least))
         if some.size:
             left_out, bad, good = (counts[:, some, counter] for counter in (EXCLUDED, BAD, GOOD))
             failures = bad + left_out
-            out[:, some] = (failures >= least) & (left_out > bad) & (failures > _HALF * good)
+            out[:, some] = (failures >= least) & (2 * others[:, some] > failures) & (failures > _HALF * good)
         return out
 
-    def _judge(self, length: int, near: Bools) -> _Window:
+    def _earlier(self, length: int, good: Ints) -> Floats:
+        """Return (M, scope) the successes that the hour before a window (ms) lets be expected in it."""
+        ends = self._frame.ends[self._steps]
+        known = ends - length - np.maximum(ends - HOUR, self._frame.covered_from)
+        return np.asarray(
+            np.maximum(self._in_the_hour - good, 0) * (length / np.maximum(known, length))[:, None]
+        )
+
+    def _fewer_since(self) -> Bools:
+        """Return (M, scope) whether surely fewer succeed than before, in the shortest window with the failures."""
+        over, fewer = [], []
+        for length in self._lengths:
+            good = self._signed_in(length)
+            before = self._earlier(length, good)
+            hour = np.maximum(self._in_the_hour - good, 1)
+            spread = np.sqrt(before + before**2 * (self._policy.silence.level_spread**2 + 1.0 / hour))
+            left = np.minimum(_LEFT * before, np.maximum(before - _FEWER * spread, 0.0))
+            fewer.append((before >= _EXPECTED) & (good <= left))
+            failures = self._count(length, BAD) + self._count(length, EXCLUDED)
+            over.append(failures - self.usual * (failures + good))
+        holding = np.argmax(np.stack(over) >= _MOST * over[-1], axis=0)
+        return np.asarray(np.take_along_axis(np.stack(fewer), holding[None], axis=0)[0])
+
+    def _judge(self, length: int, near: Bools, fewer: Bools) -> _Window:
         """Return what a window (ms) shows; one in which hardly anybody fails shows that a longer one is past.
 
         Args:
             length: of the window, ms.
             near: (M, scope) where an answer is wanted.
+            fewer: (M, scope) whether surely fewer succeed than before the failures began.
         """
-        ends, rules = self._frame.ends[self._steps], self._policy.outage
-        good = self._signed_in(length)
+        least = self._policy.outage.min_people
+        good, bad, left_out = self._signed_in(length), self._count(length, BAD), self._count(length, EXCLUDED)
+        before = self._earlier(length, good)
         # People are counted over the longest window of codes, at most as many as failures in a shorter one.
-        failed = np.minimum(self._count(length, BAD) + self._count(length, EXCLUDED), self._people)
+        failed = np.minimum(bad + left_out, self._people)
+        few = before * (self._policy.surge.window / length) < _EXPECTED
+        fires = self._is_sure(failed, good) & (left_out > bad) & (fewer | few)
+        doubted = self._in_doubt(length)
+        if doubted is not None:
+            missing = np.maximum(np.rint(before).astype(np.int64) - good - failed, 0)
+            some = np.minimum(np.minimum(doubted[self._steps], bad + left_out - failed), missing)
+            failed = failed + np.where(fewer, some, 0)
+            fires |= self._is_sure(failed, good) & fewer
         trials = failed + good
-        enough = near & (failed >= rules.min_people)
-        fires = enough & (failure_gain(failed, trials, self._too_many) >= self._needed)
-        known = ends - length - np.maximum(ends - HOUR, self._frame.covered_from)
-        rate = (self._in_the_hour - good) / np.maximum(known, length)[:, None]
-        before = np.maximum(rate, 0.0) * length
-        fewer = (good <= _LEFT * before) & (good <= before - _FEWER * np.sqrt(before))
-        fires &= fewer | (rate * self._policy.surge.window < _EXPECTED)
-        return _Window(length, failed, trials, fires, enough & (good < _HALF * trials))
+        enough = near & (failed >= least)
+        return _Window(length, failed, trials, near & fires, enough & (good < _HALF * trials))
+
+    def _is_sure(self, failed: Ints, good: Ints) -> Bools:
+        """Return (M, scope) whether so many people failed beside successes that fewer than half get in."""
+        enough = failed >= self._policy.outage.min_people
+        return np.asarray(enough & (failure_gain(failed, failed + good, self._too_many) >= self._needed))
 
     def gain(self) -> Floats:
         """Return float64 (step, scope), as ``Verdicts.gain`` defines it; 0 at steps at which nothing has collapsed."""
