@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 
 import msgspec
@@ -76,7 +77,9 @@ def attribute(
     lattice, at = lattice_of(frame.scopes), int(frame.ends[n])
     announced = [window.scope for window in policy.maintenance if window.start <= at < window.end]
     announced += maintained
-    planned = frozenset(group for group in lattice.order if _within(lattice.path(group), announced))
+    planned = frozenset[int]()
+    if announced:
+        planned = frozenset(group for group in lattice.order if _within(lattice.path(group), announced))
     indices = (frame.scopes.index(scope) for scope in known)
     around = _Around(busy, planned, tuple(index for index in indices if index is not None))
     out = _causes(_groups(serious), verdicts, frame, n, policy, around)
@@ -112,10 +115,10 @@ def _causes(
     begun: dict[int, int] = {}
     lattice = lattice_of(frame.scopes)
     for group in groups:
-        fires = np.any([verdict.state[n] == FIRING for verdict in group], axis=0)
-        if not fires[lattice.is_scope].any():
+        fires = reduce(np.logical_or, (verdict.state[n] == FIRING for verdict in group))
+        if not (fires & lattice.is_scope).any():
             continue
-        gain = np.max([verdict.gain(n) for verdict in group], axis=0)
+        gain = reduce(np.maximum, (verdict.gain(n) for verdict in group))
         selection = Selection(lattice, gain, around.busy, policy.attribution, around.planned)
         causes = explaining(selection, lattice, gain, fires)
         if around.known and group[0].detector == "outage":
@@ -222,6 +225,11 @@ def explaining(selection: Selection, lattice: Lattice, gain: Floats, fires: Bool
         gain: (group,) nats.
         fires: (group,) whether a detector of failures fires.
     """
+    asked = (*selection.asked, fires.tobytes())
+    return lattice.chosen(asked, lambda: _explaining(selection, lattice, gain, fires))
+
+
+def _explaining(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools) -> set[int]:
     meets = lattice.meets
     chosen = selection.by_rule(selection.cheapest())
     firing = np.flatnonzero(fires & lattice.is_scope)

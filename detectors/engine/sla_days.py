@@ -26,7 +26,7 @@ from detectors.history.error_budget import (
 )
 from detectors.history.history import FIELDS, KEPT, History
 from detectors.incidents import Incident
-from detectors.instants import SECOND
+from detectors.instants import FAR_FUTURE, SECOND
 from detectors.lifecycle.conduct.covering import exclusions
 from detectors.lifecycle.lifecycle import Lifecycle
 from detectors.notices.notices import Notice
@@ -89,6 +89,7 @@ class SlaDays:
         self._policy = policy
         self._history = history
         self._waiting = set(waiting)
+        self._first_end: int | None = None  # of the days that wait, ms; None where it is to be computed anew
 
     def waiting(self) -> tuple[Day, ...]:
         """Return the days that are not over, or have changed, for the state of the engine."""
@@ -107,6 +108,7 @@ class SlaDays:
         """Note that five-minute records (``at`` in ms) are new or have changed."""
         for record in records:
             self._waiting.add(day_of(record["at"], self._policy.time_zone))
+            self._first_end = None
 
     def note_notices(self, notices: Iterable[Notice]) -> None:
         """Note the corrections that were made or taken back."""
@@ -127,6 +129,7 @@ class SlaDays:
         while at < end:
             day = day_of(at, self._policy.time_zone)
             self._waiting.add(day)
+            self._first_end = None
             at = day.end
 
     def due(self, at: int, lifecycle: Lifecycle) -> list[dict[str, Any]]:
@@ -136,9 +139,12 @@ class SlaDays:
             at: ms.
             lifecycle: the incidents, and what people said of the account.
         """
-        over = [day for day in self._waiting if day.end <= at]
-        if not over:
+        if self._first_end is None:
+            self._first_end = min((day.end for day in self._waiting), default=FAR_FUTURE)
+        if at < self._first_end:
             return []
+        over = [day for day in self._waiting if day.end <= at]
+        self._first_end = None
         self._waiting.difference_update(over)
         found = self.exclusions(at, lifecycle)
         return [record for day in sorted(over) for record in self._records(day, found)]

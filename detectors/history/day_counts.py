@@ -106,6 +106,10 @@ class DayCounts:
         there = np.flatnonzero(counts.any(axis=1))
         return dict(zip(self._days[day].entries[there].tolist(), counts[there].tolist(), strict=True))
 
+    def has_before(self, slot: int) -> bool:
+        """Return whether any day ends at a slot or before."""
+        return any((day + 1) * self._slots <= slot for day in self._days)
+
     def drop(self, slot: int) -> list[int]:
         """Drop the days that end at a slot or before; return the entries that are left."""
         gone = [day for day in self._days if (day + 1) * self._slots <= slot]

@@ -139,8 +139,8 @@ class History:
         if self._newest is not None and slot <= self._newest - _KEPT_SLOTS:
             return
         counts, codes = read
-        of_codes = (of.values() for of in codes.values() if of)
-        if any(min(of) < -_MOST or max(of) > _MOST for of in (*counts.values(), *of_codes)):
+        rows = (*counts.values(), *(of.values() for of in codes.values() if of))
+        if rows and (min(map(min, rows)) < -_MOST or max(map(max, rows)) > _MOST):
             raise ValueError(f"{self.env} at {format_instant(start)}: a count is beyond {_MOST}")
         self._answers.clear()
         self._counts.put(slot, counts)
@@ -191,12 +191,14 @@ class History:
         if oldest <= self._oldest:
             return
         self._oldest = oldest
+        self._ratios.clear()
+        self._expected.clear()
+        if not self._counts.has_before(oldest):
+            return
         self._entries.keep(self._counts.drop(oldest))
         self._codes.drop(oldest)
         self._by_scope = {slot for slot in self._by_scope if slot >= oldest}
         self._disturbed.drop(oldest)
-        self._ratios.clear()
-        self._expected.clear()
 
     def _forget_expected(self, start: int) -> None:
         """Drop cached expectations that a record at ``start`` (ms) may change: those of hours a day or more later."""

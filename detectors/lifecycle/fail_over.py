@@ -7,12 +7,13 @@ SiS. Go back to the share before when 50 % succeed on SSOe.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 from detectors.axes import ANY, named, path_of
 from detectors.incidents import Counts
 from detectors.instants import format_duration, format_instant
-from detectors.lifecycle.response_times import calendar
+from detectors.lifecycle.response_times import BusinessCalendar, calendar
 from detectors.policy.policy import Policy
 
 __all__ = ["Ratios", "advise"]
@@ -109,7 +110,12 @@ def _sentence(begin: str, what: str, ssoe: float, sis: float, policy: Policy) ->
 def _lapsed(at: int, policy: Policy) -> str:
     """A warning where the procedure has lapsed unless it was approved again."""
     review = policy.fail_over.review_by
-    hours = calendar(policy)
-    if at < hours.add(review, _LAPSES_DAYS * hours.day):
+    if at < _lapses_at(calendar(policy), review):
         return ""
     return f" The review of this procedure was due {format_instant(review)[:10]}; it may have lapsed."
+
+
+@lru_cache(maxsize=16)
+def _lapses_at(hours: BusinessCalendar, review: int) -> int:
+    """Return when (ms) the procedure lapses that was to be reviewed by ``review`` (ms)."""
+    return hours.add(review, _LAPSES_DAYS * hours.day)

@@ -68,6 +68,8 @@ class Windows:
         self._cells: Ints = np.empty(0, dtype=np.int64)
         self._column_of: Ints = np.empty(0, dtype=np.int64)  # (cell,) -1 for none
         self._grouped: tuple[int, int, GroupSums] | None = None
+        # Version of the scopes and number of cells -> (group, counters) -> columns.
+        self._of_scope: tuple[tuple[int, int], dict[tuple[int, tuple[int, ...]], Ints]] = (0, 0), {}
         self._depth = self._windows[-1] // step
         # Cumulative sums by T; the row before ``_end`` is that of the last T. Rows are only appended; when the array
         # is full, its last ``depth`` + 1 rows are moved to the front. There may be more columns than cells.
@@ -165,8 +167,7 @@ class Windows:
         last = self._start + (self._steps - 1) * step
         until = self._end - 1 - (last - at) // step
         panes = min(-(-(at - since) // step), self._depth, until)
-        leaf, counter = np.divmod(self._cells, self._counters)
-        columns = np.flatnonzero(self._scopes.members[scope, leaf] & np.isin(counter, counters))
+        columns = self._columns_of(scope, tuple(counters))
         sums = self._sums[until - panes : until + 1, columns]
         later = np.flatnonzero((sums[1:] != sums[:-1]).any(axis=1))
         found = [at - (panes - int(later[0])) * step] if later.size else []
@@ -175,6 +176,19 @@ class Windows:
             counted = np.isin(column, columns) & (amount > 0)
             found += pane[counted & (since <= pane) & (pane < at) & (first <= at)].tolist()
         return min(found, default=None)
+
+    def _columns_of(self, scope: int, counters: tuple[int, ...]) -> Ints:
+        """Return the columns of some counters of a group; they are asked for at each step of an incident."""
+        key = self._scopes.version, len(self._cells)
+        if self._of_scope[0] != key:
+            self._of_scope = key, {}
+        known = self._of_scope[1]
+        if (scope, counters) not in known:
+            leaf, counter = np.divmod(self._cells, self._counters)
+            known[scope, counters] = np.flatnonzero(
+                self._scopes.members[scope, leaf] & np.isin(counter, counters)
+            )
+        return known[scope, counters]
 
     def _columns(self, cells: Ints) -> Ints:
         """Return (N,) the column of each cell; a cell that occurs for the first time gets one."""

@@ -20,7 +20,7 @@ from detectors.instants import HOUR, format_instant, parse_instant
 from detectors.lifecycle.conduct.covering import planned
 from detectors.policy.policy import Policy
 from detectors.process.covers import Cover
-from sinks.banner.keys import MVI, BannerKeys
+from sinks.banner.keys import MVI, BannerKeys, provider_name
 from sinks.banner.standing import stands
 from sinks.wording import one_line, truncate
 
@@ -112,6 +112,8 @@ def banners(
     at: int,
     previous: Mapping[str, Banner] | None = None,
     covers: Iterable[Cover] = (),
+    *,
+    keys: BannerKeys | None = None,
 ) -> dict[str, Banner]:
     """The banners of an environment at ``at`` (ms), by key: every key that the environment always has, and more.
 
@@ -128,8 +130,9 @@ def banners(
         at: ms since the epoch.
         previous: the banners that were last published, for ``since``; without them an ``ok`` has no beginning.
         covers: the maintenance that was announced at run time, among other covers.
+        keys: those of the policy, where a caller asks at each step.
     """
-    keys, current, known = BannerKeys(policy), dict[str, _Current](), previous or {}
+    keys, current, known = keys or BannerKeys(policy), dict[str, _Current](), previous or {}
     standing = [i for i in incidents if i.env == env and i.state in _STANDING]
     for incident in sorted(standing, key=lambda i: (i.opened_at, i.id)):
         for key in keys.of_scope(incident.scope, at):
@@ -152,7 +155,7 @@ def banners(
 
 def _made(key: str, now: _Current, before: Banner | None, at: int, policy: Policy) -> Banner:
     behind = now.incident
-    title, message = _words(BannerKeys(policy).provider_name(key), key, now.state, now.described)
+    title, message = _words(provider_name(key, policy), key, now.state, now.described)
     since = now.since if before is None else before.since if before.state == now.state else at
     return Banner(
         key=key,
@@ -178,12 +181,12 @@ def _steady(made: Banner, before: Banner, at: int, policy: Policy) -> Banner:
     """
     recent = tuple(change for change in before.changes if change[0] > at - HOUR)
     if (made.state, made.incident_id) == (before.state, before.incident_id):
-        return replace(made, changes=recent)
+        return made if made.changes == recent else replace(made, changes=recent)
     if BADNESS[made.state] <= BADNESS[before.state] and len(recent) >= _MOST - 1:
         shown = replace(before, version=at, updated_at=at, valid_until=at + policy.banner.valid_for)
         return replace(shown, changes=recent)
     if made.state == "warning" and len(recent) == _MOST - 1 and "critical" in dict(recent).values():
-        title, message = _words(BannerKeys(policy).provider_name(made.key), made.key, "critical", "")
+        title, message = _words(provider_name(made.key, policy), made.key, "critical", "")
         made = replace(made, state="critical", title=title, message=message)
     return replace(made, changes=(*recent, (at, made.state)))
 

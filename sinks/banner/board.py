@@ -8,6 +8,7 @@ from detectors.incidents import Incident
 from detectors.policy.policy import Policy
 from detectors.process.covers import Cover
 from sinks.banner.banner import Banner, banners
+from sinks.banner.keys import BannerKeys
 
 __all__ = ["BannerBoard"]
 
@@ -23,11 +24,12 @@ class BannerBoard:
     def __init__(self, env: str, policy: Policy) -> None:
         self._env = env
         self._policy = policy
+        self._keys = BannerKeys(policy)
         self._shown: dict[str, Banner] = {}
 
     def update(self, at: int, incidents: Iterable[Incident], covers: Iterable[Cover] = ()) -> list[Banner]:
         """Compute the banners of incidents and maintenance (``banners``) at ``at`` (ms); returns those that changed."""
-        now = banners(self._policy, self._env, incidents, at, self._shown, covers)
+        now = banners(self._policy, self._env, incidents, at, self._shown, covers, keys=self._keys)
         before, self._shown = self._shown, now
         changed = []
         for key, banner in now.items():

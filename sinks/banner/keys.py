@@ -6,6 +6,7 @@ index. Methods and providers have keys if the policy gives them a banner id and 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from detectors.axes import ANY, named, path_of
 from detectors.policy.policy import Policy
 from detectors.values import OTHER
 
-__all__ = ["MVI", "BannerKeys", "Service", "Services", "Visitor"]
+__all__ = ["MVI", "BannerKeys", "Service", "Services", "Visitor", "provider_name"]
 
 #: The master person index: both sign-in methods depend on it. The front end knows it as ``mvi``.
 MVI = "mvi"
@@ -63,6 +64,11 @@ class BannerKeys:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        retired = (one.retired for of_axis in policy.values.values() for one in of_axis.values())
+        self._retirements = sorted(at for at in retired if at is not None)
+        # (axis, how many values have retired) -> the values that have a banner; of an environment its keys
+        self._shown_of: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._keys_of: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def methods(self, at: int) -> tuple[str, ...]:
         """The auth methods that have a banner at ``at`` (ms), in the order of the policy."""
@@ -76,13 +82,16 @@ class BannerKeys:
         """The keys that an environment always has at ``at`` (ms); those of clients come with their incidents."""
         if env not in self._policy.envs:
             return ()
-        methods = self.methods(at)
-        pairs = [(method, csp) for method in methods or (ANY,) for csp in self.providers(at)]
-        return (
-            *(self.path(env, method) for method in methods),
-            f"{env}/{MVI}",
-            *(self.path(env, method, csp) for method, csp in pairs),
-        )
+        asked = env, bisect_right(self._retirements, at)
+        if asked not in self._keys_of:
+            methods = self.methods(at)
+            pairs = [(method, csp) for method in methods or (ANY,) for csp in self.providers(at)]
+            self._keys_of[asked] = (
+                *(self.path(env, method) for method in methods),
+                f"{env}/{MVI}",
+                *(self.path(env, method, csp) for method, csp in pairs),
+            )
+        return self._keys_of[asked]
 
     def of_scope(self, scope: str, at: int) -> tuple[str, ...]:
         """The keys that an incident on ``scope`` sets at ``at`` (ms).
@@ -133,13 +142,6 @@ class BannerKeys:
             add(_METHOD, one, [self.path(env, one), *self._of_client(env, pairs, visitor.client)])
         return found
 
-    def provider_name(self, key: str) -> str | None:
-        """What people call the provider that a key names; None if it names none."""
-        for axis, value in zip(self._policy.axes, named(key), strict=False):
-            if axis == _CSP and value != ANY:
-                return self._policy.name_of(axis, value)
-        return None
-
     def path(self, env: str, method: str = ANY, csp: str = ANY, client: str = ANY) -> str:
         """The scope of these values; an axis that the policy does not have is left out."""
         values = {_METHOD: method, _CSP: csp, _CLIENT: client}
@@ -153,7 +155,11 @@ class BannerKeys:
     def _shown(self, axis: str, at: int) -> tuple[str, ...]:
         if axis not in self._policy.axes:
             return ()
-        return tuple(value for value in self._policy.values_of(axis) if self._has_banner(axis, value, at))
+        asked = axis, bisect_right(self._retirements, at)
+        if asked not in self._shown_of:
+            values = self._policy.values_of(axis)
+            self._shown_of[asked] = tuple(value for value in values if self._has_banner(axis, value, at))
+        return self._shown_of[asked]
 
     def _has_banner(self, axis: str, value: str, at: int) -> bool:
         if value == OTHER or self._policy.is_retired(axis, value, at):
@@ -162,3 +168,11 @@ class BannerKeys:
             return True
         listed = self._policy.values.get(axis, {}).get(value)
         return axis in (_METHOD, _CSP) and listed is not None and listed.banner is not None
+
+
+def provider_name(key: str, policy: Policy) -> str | None:
+    """What people call the provider that a key names; None if it names none."""
+    for axis, value in zip(policy.axes, named(key), strict=False):
+        if axis == _CSP and value != ANY:
+            return policy.name_of(axis, value)
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,8 @@ METHOD, CSP = "auth_method", "csp"
 _NARROW = 2
 #: The code of an axis without a value.
 _NONE = -1
+#: So many choices are kept for a lattice.
+_CHOSEN_KEPT = 500
 
 
 class Lattice:
@@ -53,7 +55,6 @@ class Lattice:
             such a group.
         methods: the authentication methods that groups name, None for none.
         method: int (group,) positions in ``methods``.
-        combined: results that ``Selection.by_rule`` keeps.
     """
 
     def __init__(self, scopes: Scopes) -> None:
@@ -86,7 +87,7 @@ class Lattice:
             for of_axis in self.parts
         ]
         self.divided: Bools = np.array([any(of) for of in zip(*self.distinct, strict=True)], dtype=bool)
-        self.combined: dict[tuple[frozenset[int], frozenset[int], frozenset[int], bytes], frozenset[int]] = {}
+        self._chosen: dict[tuple[object, ...], frozenset[int]] = {}
         self.around: list[list[int]] = [[] for _ in range(self.size)]
         for of_axis in self.parts:
             for group, parts in enumerate(of_axis):
@@ -136,6 +137,20 @@ class Lattice:
             return None
         code = int(self._codes[group, self.axes.index(axis)])
         return None if code == _NONE else self._words[code]
+
+    def chosen(self, asked: tuple[object, ...], choose: Callable[[], Iterable[int]]) -> set[int]:
+        """Return ``choose()``, or what it was when the same was asked before: most steps of an outage ask the same.
+
+        Args:
+            asked: all that the choice follows from, besides the lattice.
+            choose: chooses groups.
+        """
+        found = self._chosen.get(asked)
+        if found is None:
+            if len(self._chosen) >= _CHOSEN_KEPT:
+                self._chosen.clear()
+            found = self._chosen[asked] = frozenset(choose())
+        return set(found)
 
     def by_method(self, known: Mapping[str, float], others: float, without: float) -> Floats:
         """Return (group,) a number by the method that a group names.

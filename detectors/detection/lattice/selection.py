@@ -26,8 +26,6 @@ _OWN_EXCESS = 9.2
 _MAIN = 2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
 _SEVERAL = 3
-#: So many results of ``by_rule`` are kept for a lattice.
-_COMBINED_KEPT = 500
 
 
 class Selection:
@@ -64,6 +62,11 @@ class Selection:
         values = gain - costs.scope_costs
         values -= np.where(dearer, costs.widening, 0.0) + np.where(further, costs.naming, 0.0)
         self._values: list[float] = np.maximum(values, 0.0).tolist()
+
+    @property
+    def asked(self) -> tuple[object, ...]:
+        """All that the choices follow from, besides the lattice."""
+        return self._gain.tobytes(), self._busy, self._planned, self._costs
 
     def cheapest(self) -> set[int]:
         """Return the set of disjoint scopes whose gains less costs are greatest."""
@@ -151,15 +154,8 @@ class Selection:
         """
         lattice = self._lattice
         out = {int(lattice.same[scope]) for scope in scopes}
-        # While an outage lasts, the same scopes are combined at each step.
         asked = (frozenset(out), self._busy, self._planned, (self._gain >= _OWN_EXCESS).tobytes())
-        combined = lattice.combined.get(asked)
-        if combined is None:
-            combined = frozenset(self._combined(out))
-            if len(lattice.combined) >= _COMBINED_KEPT:
-                lattice.combined.clear()
-            lattice.combined[asked] = combined
-        return set(combined)
+        return lattice.chosen(asked, lambda: self._combined(out))
 
     def _combined(self, out: set[int]) -> set[int]:
         lattice = self._lattice
