@@ -22,7 +22,7 @@ from detectors.history.day_counts import DayCounts
 from detectors.history.disturbances import PastDisturbances
 from detectors.history.entries import Entries, record_of
 from detectors.history.local_calendar import WallClock
-from detectors.history.usual import ComparableWeeks, DisturbedDays, UsualRatios, numbers_of_days
+from detectors.history.usual import ComparableWeeks, DisturbedDays, KnownDead, UsualRatios, numbers_of_days
 from detectors.instants import DAY, HOUR, MINUTE, format_instant, parse_instant
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, SESSION_BAD, SESSION_GOOD
@@ -84,6 +84,8 @@ class History:
         self._answers = Answers()
         # (start of an hour, length of the window) -> expectations by entry
         self._expected: dict[tuple[int, int], Floats] = {}
+        # (start of an hour, number of entries) -> what is dead before it; shared by the windows that end in the hour
+        self._dead: dict[tuple[int, int], KnownDead] = {}
 
     @classmethod
     def of(cls, env: str, policy: Policy) -> History:
@@ -148,7 +150,7 @@ class History:
         is_mixed = bool(self._by_scope)
         (self._by_scope.discard if "leaves" in record else self._by_scope.add)(slot)
         if is_mixed != bool(self._by_scope):
-            self._expected.clear()
+            self._forget_all_expected()
         self._disturbed.put(slot, record.get("excluded") or ())
         self._forget_expected(start)
         if self._newest is None or slot <= self._newest:
@@ -192,7 +194,7 @@ class History:
             return
         self._oldest = oldest
         self._ratios.clear()
-        self._expected.clear()
+        self._forget_all_expected()
         if not self._counts.has_before(oldest):
             return
         self._entries.keep(self._counts.drop(oldest))
@@ -202,8 +204,13 @@ class History:
 
     def _forget_expected(self, start: int) -> None:
         """Drop cached expectations that a record at ``start`` (ms) may change: those of hours a day or more later."""
-        for key in [key for key in self._expected if start < key[0] + HOUR - _EXPECTED_AFTER]:
-            del self._expected[key]
+        for kept in (self._expected, self._dead):
+            for key in [key for key in kept if start < key[0] + HOUR - _EXPECTED_AFTER]:
+                del kept[key]
+
+    def _forget_all_expected(self) -> None:
+        self._expected.clear()
+        self._dead.clear()
 
     # -- past counts -----------------------------------------------------------------------------------------
 
@@ -291,9 +298,11 @@ class History:
             self._expected[key] = np.concatenate([found, fresh], axis=1)
         if found is None:
             if len(self._expected) >= _EXPECTED_KEPT:
-                self._expected.clear()
+                self._forget_all_expected()
             ends = np.arange(hour, hour + HOUR, MINUTE, dtype=np.int64)
-            self._expected[key] = self._weeks.usual(ends, window, is_mixed=bool(self._by_scope))
+            dead = self._dead.setdefault((hour, len(self._entries)), {})
+            is_mixed = bool(self._by_scope)
+            self._expected[key] = self._weeks.usual(ends, window, is_mixed=is_mixed, known_dead=dead)
         return self._expected[key]
 
     def usual_failing_ratio(self, at: int) -> Floats:

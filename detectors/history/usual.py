@@ -14,7 +14,7 @@ from detectors.history.local_calendar import WallClock
 from detectors.instants import DAY, MINUTE
 from detectors.windows.counters import BAD, COUNTERS, EXCLUDED, GOOD, STARTED
 
-__all__ = ["ComparableWeeks", "DisturbedDays", "UsualRatios", "numbers_of_days"]
+__all__ = ["ComparableWeeks", "DisturbedDays", "KnownDead", "UsualRatios", "numbers_of_days"]
 
 #: How many weeks back an equal weekday is searched.
 _WEEKS_BACK = 5
@@ -45,6 +45,9 @@ _TRAFFIC = [GOOD, BAD, EXCLUDED, STARTED]
 
 #: Disturbed times: the place of a day, (entry,) what was covered, and from when until when, ms.
 DisturbedDays = Sequence[tuple[int, Bools, int, int]]
+#: What is known of a span of time: (start of half an hour, other weeks) -> (entry and all,) whether it is dead. It
+#: holds for one number of entries, and for as long as the records that it follows from do not change.
+KnownDead = dict[tuple[int, tuple[int, ...]], Bools]
 #: Returns hits and trials (day, scope) from the counts of days (day, scope, counter) without disturbed times.
 _Shares = Callable[[Floats, DisturbedDays], tuple[Floats, Floats]]
 
@@ -109,17 +112,35 @@ class _DeadTimes:
         self._between = between
         self._coverage = coverage
 
-    def within(self, starts: Ints, ends: Ints, weeks: Sequence[int], share: float) -> Bools | None:
+    def within(
+        self, starts: Ints, ends: Ints, weeks: Sequence[int], share: float, known: KnownDead
+    ) -> Bools | None:
         """Return (N, entry and all) whether more than a share of each ``[start, end)`` (ms) was dead; None if nothing.
 
         Of the last axis, the last place is that of all entries together.
 
         Args:
             weeks: the other weeks, as how many weeks they lie before (negative: after) the windows.
+            known: what was found for other windows; what is found is added.
         """
         steps = np.arange(int((ends - starts).max()) // _HALF_HOUR + 2) * _HALF_HOUR
         halves = np.unique(starts[:, None] // _HALF_HOUR * _HALF_HOUR + steps)
         halves = halves[halves < ends.max()]
+        asked = [(half, tuple(weeks)) for half in halves.tolist()]
+        fresh = np.array([one not in known for one in asked])
+        if fresh.any():
+            found = self._dead(halves[fresh], weeks)
+            known.update((asked[n], of) for n, of in zip(np.flatnonzero(fresh).tolist(), found, strict=True))
+        dead = np.stack([known[one] for one in asked])
+        if not dead.any():
+            return None
+        overlap = np.minimum(ends[:, None], halves + _HALF_HOUR) - np.maximum(starts[:, None], halves)
+        return np.asarray(
+            np.clip(overlap, 0, None) @ dead.astype(np.float64) > share * (ends - starts)[:, None]
+        )
+
+    def _dead(self, halves: Ints, weeks: Sequence[int]) -> Bools:
+        """Return (half hour, entry and all) whether hardly anything arrived in half hours from ``halves`` (ms) on."""
         own = self._traffic(halves, 0)
         days = [self._traffic(halves, day) for day in (1, -1)]
         others = np.stack([self._traffic(halves, 7 * week) for week in weeks])
@@ -128,12 +149,7 @@ class _DeadTimes:
         dead = (usual >= _DEAD_OF_LEAST) & (own < _DEAD_BELOW * usual)
         for day in days:
             dead &= own < _DEAD_BELOW * np.nan_to_num(day)
-        if not dead.any():
-            return None
-        overlap = np.minimum(ends[:, None], halves + _HALF_HOUR) - np.maximum(starts[:, None], halves)
-        return np.asarray(
-            np.clip(overlap, 0, None) @ dead.astype(np.float64) > share * (ends - starts)[:, None]
-        )
+        return np.asarray(dead)
 
     def _traffic(self, halves: Ints, days: int) -> Floats:
         """Return (half hour, entry and all) events of sign-ins in half hours some days before; nan if unknown."""
@@ -173,7 +189,9 @@ class ComparableWeeks:
         self._coverage = coverage
         self._dead = _DeadTimes(clock, between, coverage)
 
-    def usual(self, ends: Ints, window: int, *, is_mixed: bool) -> Floats:
+    def usual(
+        self, ends: Ints, window: int, *, is_mixed: bool, known_dead: KnownDead | None = None
+    ) -> Floats:
         """Return the usual counts (N, entry, counter) of the comparable windows; nan where none is known.
 
         They are the median of the weeks that are known, of those without holidays if there are any, and of these the
@@ -184,7 +202,9 @@ class ComparableWeeks:
             window: their length, ms.
             is_mixed: whether some records have the form before, and count the events of a leaf under the paths of
                 scopes: the figure is right then only if it is that of the same weeks for all entries.
+            known_dead: half hours that calls for other windows have judged; what is found is added.
         """
+        dead: KnownDead = {} if known_dead is None else known_dead
         days = self._clock.local_days(ends - 1)
         weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
         since_sunday = (weekday - _SUNDAY - 1) % 7 + 1
@@ -204,7 +224,7 @@ class ComparableWeeks:
             weeks[week, usable] = self._between(begin, end)
             others = [other - week for other in range(_WEEKS_BACK) if other != week]
             is_past = int(nearest[usable].min()) + 7 * week >= _DAYS_BACK
-            found = self._disturbed_in(begin, end, others if is_past else [], is_mixed)
+            found = self._disturbed_in(begin, end, others if is_past else [], is_mixed, dead)
             if found is not None:
                 disturbed[week, usable] = found
         ordinary = known & ~holidays
@@ -217,7 +237,9 @@ class ComparableWeeks:
             counted = np.where(there.any(axis=0), there, counted)
         return _typical(weeks, counted, scale)
 
-    def _disturbed_in(self, starts: Ints, ends: Ints, weeks: Sequence[int], is_mixed: bool) -> Bools | None:
+    def _disturbed_in(
+        self, starts: Ints, ends: Ints, weeks: Sequence[int], is_mixed: bool, known: KnownDead
+    ) -> Bools | None:
         """Return (N, entry) whether a part of each ``[start, end)`` (ms) was covered or dead; None if nothing was.
 
         Of records of both forms, a week that was covered for any entry, or dead for all, is left out for all.
@@ -225,7 +247,7 @@ class ComparableWeeks:
         Args:
             weeks: the other weeks, as for ``_DeadTimes``; empty where the day after may not be over.
         """
-        dead = self._dead.within(starts, ends, weeks, _COVERED) if weeks else None
+        dead = self._dead.within(starts, ends, weeks, _COVERED, known) if weeks else None
         if dead is not None:
             dead = dead[:, -1:] | (dead[:, :-1] & (not is_mixed))
         covered = None
