@@ -48,5 +48,5 @@ async def test_what_is_refused_is_status_2_and_says_why(
 def test_without_a_worker_it_is_status_2_and_one_line() -> None:
     result = CliRunner().invoke(main, ["retire", "csp", "mhv", "--url", "http://127.0.0.1:9"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("no answer from http://127.0.0.1:9")
+    assert result.stderr.startswith("no worker answers at http://127.0.0.1:9")
     assert result.stderr.count("\n") == 1
