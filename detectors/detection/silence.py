@@ -33,7 +33,7 @@ from detectors.detection.arriving.too_few import (
     too_few,
     uncertainty,
 )
-from detectors.detection.arriving.windows import SETTLED, ArrivalWindow, settled
+from detectors.detection.arriving.windows import SETTLED, ArrivalWindow, enough_again, settled
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -186,7 +186,7 @@ class _Silences:
         judged = [self._judge(window) for window in sorted(self._policy.windows)]
         self._windows, self.moved = settled(judged, self._policy)
         firing = np.any([window.fires for window in self._windows], axis=0)
-        self.state = verdict_of(firing, self._back())
+        self.state = verdict_of(firing, enough_again(self._windows, self._policy))
         self.unknowing = ~np.any([w.expected >= self._policy.min_expected for w in self._windows], axis=0)
 
     # -- levels ----------------------------------------------------------------------------------------------
@@ -268,7 +268,8 @@ class _Silences:
         known = covered[:, None] & ~np.isnan(expected)
         expected = np.where(known, expected, 0.0)
         limit = most_missing(rules, length)
-        back = known & (arrived >= limit * np.maximum(expected, np.nan_to_num(usual) * lately))
+        wanted = np.maximum(expected, np.nan_to_num(usual) * lately)
+        back = known & (arrived >= limit * wanted)
 
         moved = np.zeros(arrived.shape, dtype=bool)
         quieter = known & (arrived < limit * expected) & self._lattice.is_scope
@@ -288,15 +289,7 @@ class _Silences:
         untold = gone | self._usual.untold[:, None]
         past = np.where(untold, np.nan, arrivals(frame.arrived(HOUR), by_starts) - arrived)
         fires = quieter & too_few(arrived, expected, past, rules, length)
-        return ArrivalWindow(length, arrived, usual, expected, past, quieter, moved, fires, back)
-
-    def _back(self) -> Bools:
-        """Return (step, scope) whether enough sign-ins arrive in the shortest window in which enough are expected."""
-        back = np.zeros(self.state.shape, dtype=bool)
-        for window in reversed(self._windows):
-            enough = window.expected >= self._policy.min_expected
-            back[enough] = window.back[enough]
-        return back
+        return ArrivalWindow(length, arrived, usual, expected, past, quieter, moved, fires, wanted, back)
 
     def gain(self, step: int) -> Floats:
         """Return float64 (scope,), as ``Verdicts.gain`` defines it; the first call computes it for all steps."""

@@ -16,19 +16,20 @@ from detectors.confidence import chance_of_so_few, silence_gain
 from detectors.instants import MINUTE
 from detectors.policy.detector_sections import Silence
 
-__all__ = ["may_be_too_few", "most_missing", "only_reports_missing", "too_few", "uncertainty"]
+__all__ = ["is_sustained", "may_be_too_few", "most_missing", "only_reports_missing", "too_few", "uncertainty"]
 
 #: The windows that show a shortfall, ms: a restart of a minute is none, and an hour says itself what is usual.
 _SUSTAINED = (5 * MINUTE, 15 * MINUTE)
 
 
-def _is_sustained(length: int) -> bool:
+def is_sustained(length: int) -> bool:
+    """Whether a window (ms) can show a shortfall."""
     return _SUSTAINED[0] <= length <= _SUSTAINED[1]
 
 
 def most_missing(rules: Silence, length: int) -> float:
     """Return below which share of the expected sign-ins a window (ms) is far quieter than expected."""
-    return max(rules.recover_ratio, 1.0 - rules.shortfall) if _is_sustained(length) else rules.recover_ratio
+    return max(rules.recover_ratio, 1.0 - rules.shortfall) if is_sustained(length) else rules.recover_ratio
 
 
 def only_reports_missing(
@@ -56,7 +57,7 @@ def uncertainty(arrived: Floats, expected: Floats, before: Floats, rules: Silenc
 def may_be_too_few(arrived: Floats, usual: Floats, rules: Silence, length: int) -> Bools:
     """Return whether too few may arrive, of the usual number, which is at least what is expected."""
     found: Bools = arrived <= rules.floor_ratio * usual
-    if _is_sustained(length):
+    if is_sustained(length):
         short = arrived <= (1.0 - rules.shortfall) * usual
         short[short] = silence_gain(arrived[short], usual[short]) >= -np.log(rules.chance)
         found |= short
@@ -71,7 +72,7 @@ def too_few(arrived: Floats, expected: Floats, before: Floats, rules: Silence, l
         length: of the window, ms.
     """
     found: Bools = arrived <= rules.floor_ratio * expected
-    if _is_sustained(length):
+    if is_sustained(length):
         found |= (arrived <= (1.0 - rules.shortfall) * expected) & ~np.isnan(before)
     found &= expected >= rules.min_expected
     if found.any():

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detectors.arrays import Bools, Floats
+from detectors.detection.arriving.too_few import is_sustained
 from detectors.instants import MINUTE
 from detectors.policy.detector_sections import Silence
 
-__all__ = ["SETTLED", "SURE", "ArrivalWindow", "settled"]
+__all__ = ["SETTLED", "SURE", "ArrivalWindow", "enough_again", "settled"]
 
 #: From a window of this length (ms) on a move must be sure: the one-sided bound of 95 %, arrivals being Poisson.
 SETTLED = 15 * MINUTE
@@ -34,7 +35,8 @@ class ArrivalWindow:
         quieter: whether far fewer sign-ins arrived than expected, and no exception applies.
         moved: whether what is missing arrives at other values of an axis instead.
         fires: whether hardly any sign-in arrived, and not by chance.
-        back: whether enough sign-ins arrived, by the level of the hour before and of the hours before that.
+        wanted: sign-ins by the level of the hour before or of the hours before that, whichever is higher.
+        back: whether enough of those arrived.
     """
 
     length: int
@@ -45,6 +47,7 @@ class ArrivalWindow:
     quieter: Bools
     moved: Bools
     fires: Bools
+    wanted: Floats
     back: Bools
 
 
@@ -82,6 +85,26 @@ def _without_past(windows: list[ArrivalWindow], rules: Silence) -> list[ArrivalW
         surely = window.arrived - SURE * np.sqrt(window.arrived)
         again |= (window.expected >= rules.min_expected) & (surely >= rules.recover_ratio * window.expected)
     return kept
+
+
+def enough_again(windows: list[ArrivalWindow], rules: Silence) -> Bools:
+    """Return (step, scope) whether enough sign-ins arrive in the shortest window in which enough are expected.
+
+    While half of them is missing a short window holds half by chance, time and again. So a shortfall goes on where a
+    window that can show one does not hold enough, until a shorter one shows that surely enough arrive.
+    """
+    back = np.zeros_like(windows[0].back)
+    short, again = np.zeros_like(back), np.zeros_like(back)
+    for window in reversed(windows):
+        enough = window.expected >= rules.min_expected
+        back[enough] = window.back[enough]
+    for window in windows:
+        enough = window.expected >= rules.min_expected
+        if is_sustained(window.length):
+            short |= enough & ~window.back & ~window.moved & ~again
+        surely = window.arrived - SURE * np.sqrt(window.arrived)
+        again |= enough & (surely >= (1.0 - rules.shortfall) * window.wanted)
+    return back & ~short
 
 
 def settled(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:

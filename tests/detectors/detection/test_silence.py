@@ -92,6 +92,18 @@ def test_a_shortfall_of_minutes_is_found_on_what_lost_it_with_its_size(
     assert SilenceDetector(POLICY, full()).may_fire(replace(traffic.frame(4_400, 4_500), covered_from=START))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_half_of_the_sign_ins_is_never_enough_and_all_of_them_are_at_once(seed: int) -> None:
+    traffic = Traffic(8_600, seed)
+    traffic.counts[3_600:8_000] = Traffic(8_600, seed + 5, level=0.5).counts[3_600:8_000]
+    verdicts = judge(traffic, covered_from=START)
+    begin = fires(verdicts, "")[0]
+    quiet = verdicts.state[:, ALL] == QUIET
+    assert begin < 4_000
+    assert not quiet[begin:8_000].any()
+    assert quiet[8_120:].all()
+
+
 def test_on_the_first_day_a_flood_that_is_over_is_no_shortfall() -> None:
     traffic = Traffic(7_200, 1)
     traffic.counts[4_000:4_900] = Traffic(7_200, 2, level=3.0).counts[4_000:4_900]
