@@ -111,7 +111,7 @@ class IncidentMemory(
         relapses: number of relapses in this epoch.
         succeeded: whether a sign-in has succeeded since ``fired_at``.
         wider_for: time with a wider cause less time without one, at least 0.
-        alone_on, alone_for: the only narrower scope that fires, and for how long the rest of the scope was quiet.
+        alone_on, alone_for: the narrower scope that holds all that fires, and for how long the rest was quiet.
         pageable_since: since when PagerDuty may hear of it.
         rung: the reminders and breaches of response times that were recorded in this epoch.
         woken_again: whether a page was sent after the acknowledgement.

@@ -161,18 +161,22 @@ def _note_wider(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recor
 def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> str:
     """The narrower scope that the incident has come down to; the incident's own scope until this is certain.
 
-    The narrower scope must be the only one that fires, and a scope beside it must be quiet. For an incident that
-    wakes nobody the first condition is enough, and for one that has just opened: it comes down within seconds.
+    The narrower scope must hold all that fires, and a scope beside it must be quiet. For an incident that wakes nobody
+    the first condition is enough, and for one that has just opened: it comes down within seconds. A step in which
+    nothing fires, or only a part of the narrower scope, says nothing against it.
     """
     own = memory.incident.scope
-    scopes = {cause.scope for cause in causes if cause.detector not in STATED}
-    found = {scope for scope in scopes if contains(own, scope)}
-    if len(found) != 1 or own in found:
+    found = {c.scope for c in causes if c.detector not in STATED and contains(own, c.scope)}
+    if not found:
+        return own
+    before = memory.alone_on if memory.alone_on is not None and contains(own, memory.alone_on) else None
+    only = _holding_all(found, before)
+    if only is None or only == own:
         memory.alone_on, memory.alone_for = None, 0
         return own
-    (only,) = found
-    if memory.alone_on != only:
-        memory.alone_on, memory.alone_for = only, 0
+    if before is None or not contains(only, before):
+        memory.alone_for = 0
+    memory.alone_on = only
     states, rules = {"quiet"}, recorder.policy.lifecycle
     has_just_opened = recorder.at - memory.incident.opened_at < rules.widen_after
     if is_outage(memory.incident) and not has_just_opened:
@@ -186,6 +190,13 @@ def _narrowed(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorde
         return own
     memory.alone_on, memory.alone_for = None, 0
     return only
+
+
+def _holding_all(found: set[str], before: str | None) -> str | None:
+    """The scope that holds all that fires: that of the steps before, or the one that fires; None if neither does."""
+    if before is not None and all(contains(before, scope) for scope in found):
+        return before
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _relapse(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:

@@ -196,6 +196,38 @@ def test_it_does_not_narrow_while_two_narrower_scopes_fire() -> None:
     assert scenario.play(until=1200).when("scope") == []
 
 
+def test_the_five_minutes_go_on_while_only_a_part_of_the_narrower_scope_fires() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod", people=400)
+    scenario.at(60).quiet("prod").fires("prod/ssoe/mhv")  # what came down first may be the part
+    scenario.at(120).quiet("prod/ssoe/mhv").fires("prod/ssoe")
+    scenario.at(200).quiet("prod/ssoe").fires("prod/ssoe/mhv").fires("prod/ssoe/idme")
+    scenario.at(260).quiet("prod/ssoe/idme")
+    heard = scenario.play(until=600)
+    assert heard.when("scope") == [60 - 10 + 5 * MINUTES]
+    assert heard.incidents["prod-1"].scope == "prod/ssoe"
+
+
+def test_the_five_minutes_stand_still_while_nothing_fires() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=400)
+    scenario.at(60).quiet("prod/ssoe").fires("prod/ssoe/mhv")
+    scenario.at(180).quiet("prod/ssoe/mhv")
+    scenario.at(200).fires("prod/ssoe/mhv")
+    heard = scenario.play(until=600)
+    assert heard.when("scope") == [60 - 10 + 20 + 5 * MINUTES]
+
+
+def test_they_start_anew_when_what_fires_is_not_within_the_narrower_scope() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod", people=400)
+    scenario.at(60).quiet("prod").fires("prod/ssoe")
+    scenario.at(240).quiet("prod/ssoe").fires("prod/sis")
+    heard = scenario.play(until=900)
+    assert heard.when("scope") == [240 - 10 + 5 * MINUTES]
+    assert heard.incidents["prod-1"].scope == "prod/sis"
+
+
 def test_it_narrows_though_its_own_scope_fires_for_as_long_as_the_narrower_one_does() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod", people=400)
