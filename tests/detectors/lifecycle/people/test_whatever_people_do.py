@@ -131,7 +131,8 @@ class Life(RuleBasedStateMachine):
             before = made.from_severity
             if made.kind == "severity" and before is not None and made.incident.severity < before:
                 loud = made.incident.acknowledged_at is None or made.incident.severity == 1
-                told = LEVELS[made.incident.severity] in {page.level for page in made.incident.pages}
+                as_loud = {LEVELS[severity] for severity in range(1, made.incident.severity + 1)}
+                told = any(page.level in as_loud for page in made.incident.pages)
                 assert told or not (may_page(made.incident) and loud)
 
     @invariant()
