@@ -52,12 +52,16 @@ async def test_no_piece_of_its_work_holds_the_event_loop_for_a_fifth_of_a_second
 
         async def caught_up() -> bool:
             status, health = await deployment.worker.get("/api/v1/health")
-            lags = [] if status == 0 else [one["lag_seconds"] for one in health["evaluated"].values()]
-            return bool(lags) and max(lags) < 10.0
+            lags = (
+                {} if status == 0 else {env: one["lag_seconds"] for env, one in health["evaluated"].items()}
+            )
+            return (
+                "prod" in lags and max(lags.values()) < 10.0
+            )  # the others, without events, may be told first
 
         await until(caught_up, 150.0, "the end of the backlog", deployment.worker)
         incident = await deployment.incident("prod-1")
-        assert incident is not None  # there was something to evaluate
+        assert incident is not None, deployment.worker.said()[-6000:]  # there was something to evaluate
         beats, late = await held_up(deployment)
         assert beats > 50
         assert late == 0
