@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from detectors.policy.policy import Policy
-from detectors.values import normalised
 from streams.events.login_event import LoginEvent
+from streams.events.somebody import spelt
 
 __all__ = ["ENOUGH", "Lack", "Sampled"]
 
@@ -99,7 +99,7 @@ class Sampled:
 
 def _unlisted(policy: Policy, name: str, counts: Mapping[str, int], listed: tuple[str, ...]) -> str:
     """Name the most frequent values of a field if the policy lists none of all; "" otherwise."""
-    spelt = {policy.canonical_value(name, normalised(value)): count for value, count in counts.items()}
-    if not listed or not spelt.keys().isdisjoint(listed):
+    stated = {policy.canonical_value(name, spelt(value)): count for value, count in counts.items()}
+    if not listed or not stated.keys().isdisjoint(listed):
         return ""
-    return ", ".join(value for value, _ in Counter(spelt).most_common(_NAMED))
+    return ", ".join(value for value, _ in Counter(stated).most_common(_NAMED))

@@ -129,8 +129,8 @@ class InputHealth:
         """Note what the events since the last look leave out, and say each thing once."""
         known.lacks, known.sampled = tuple(known.sampled.lacks(self._policy)), Sampled()
         for lack in known.lacks:
-            if lack.what not in known.told:
-                known.told.add(lack.what)
+            if lack.remedy not in known.told:  # what is lacking names values, of which there is no end
+                known.told.add(lack.remedy)
                 log.warning("input_not_judged_well", input=topic, why=lack.what, remedy=lack.remedy)
 
     @staticmethod
