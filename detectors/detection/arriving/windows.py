@@ -50,6 +50,10 @@ class ArrivalWindow:
     wanted: Floats
     back: Bools
 
+    def surely(self) -> Floats:
+        """Return how many surely arrive: the lower bound of 95 % of the number, arrivals being Poisson."""
+        return np.asarray(self.arrived - SURE * np.sqrt(self.arrived))
+
 
 def _without_moved(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:
     """Return windows, ascending, without findings where the longest window that tells of it shows a move.
@@ -82,8 +86,9 @@ def _without_past(windows: list[ArrivalWindow], rules: Silence) -> list[ArrivalW
     kept = []
     for window in windows:
         kept.append(replace(window, fires=window.fires & ~again))
-        surely = window.arrived - SURE * np.sqrt(window.arrived)
-        again |= (window.expected >= rules.min_expected) & (surely >= rules.recover_ratio * window.expected)
+        again |= (window.expected >= rules.min_expected) & (
+            window.surely() >= rules.recover_ratio * window.expected
+        )
     return kept
 
 
@@ -93,17 +98,14 @@ def enough_again(windows: list[ArrivalWindow], rules: Silence) -> Bools:
     While half of them is missing a short window holds half by chance, time and again. So a shortfall goes on where a
     window that can show one does not hold enough, until a shorter one shows that surely enough arrive.
     """
-    back = np.zeros_like(windows[0].back)
-    short, again = np.zeros_like(back), np.zeros_like(back)
-    for window in reversed(windows):
-        enough = window.expected >= rules.min_expected
-        back[enough] = window.back[enough]
+    back, decided, short, again = (np.zeros_like(windows[0].back) for _ in range(4))
     for window in windows:
         enough = window.expected >= rules.min_expected
+        back |= enough & ~decided & window.back
+        decided |= enough
         if is_sustained(window.length):
             short |= enough & ~window.back & ~window.moved & ~again
-        surely = window.arrived - SURE * np.sqrt(window.arrived)
-        again |= enough & (surely >= (1.0 - rules.shortfall) * window.wanted)
+        again |= enough & (window.surely() >= (1.0 - rules.shortfall) * window.wanted)
     return back & ~short
 
 

@@ -5,8 +5,8 @@ one person's tries or for nobody's (``people.crowd``). Where hardly anybody gets
 same: where the evidence that fires any outage shows that fewer than half of those get in who usually do
 (``confidence.failure_gain`` against that share). All who failed by such codes are its people; of failures in doubt as
 many as successes are missing. Failures of known people that count are the outage detector's own matter: most failures
-must be others. A crowd that fails beside people who get in as before is no collapse: since it began to fail a quarter
-of the successes must be missing as well, where the hour before lets some be expected.
+must be others. A crowd that fails beside people who get in as before is no collapse: since it began to fail three in
+ten of the successes must be missing as well, where the hour before lets some be expected.
 """
 
 from __future__ import annotations
