@@ -79,7 +79,7 @@ LINES = "".join(json.dumps(one) + "\n" for one in EVENTS).encode()
     ("name", "content"),
     [
         ("crlf.jsonl", b"\xef\xbb\xbf" + LINES.replace(b"\n", b"\r\n")),
-        ("packed-without-a-suffix", gzip.compress(LINES)),
+        ("packed-without-a-suffix", gzip.compress(LINES, mtime=0)),
         ("pretty.json", json.dumps(EVENTS, indent=2).encode()),
         ("array.json", b"[" + b",\n".join(LINES.splitlines()) + b"]\n"),
     ],
