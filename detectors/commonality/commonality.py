@@ -163,10 +163,11 @@ def _outstanding(
     """Yield the values of a field whose lift is surely great, with its lower bound.
 
     Args:
-        strata: the values of the field by which the shares of the values are standardised.
+        strata: the values of the field by which the shares of the values are standardised. Nothing stands out where
+            nobody fails with any of them: of those who fail nothing may have been recorded.
     """
     width, rows = len(shares.values), len(strata.values)
-    if not width:
+    if not width or not strata.failing.any():
         return
     both = (strata.position >= 0) & (shares.position >= 0)
     cell = np.where(both, strata.position * width + shares.position, -1)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.axes import Scopes
+from detectors.axes import AXES, Scopes
 from detectors.commonality import further
+from detectors.commonality.commonality import in_common
 from detectors.commonality.completed import Completed
 from detectors.incidents import Common
 from detectors.instants import MINUTE, SECOND
@@ -64,6 +65,10 @@ def test_of_requests_whose_further_fields_nobody_recorded_nothing_is_told() -> N
     # Of half of those who fail they were recorded, by the blocks of a newer build.
     recorded = of_acr({"loa1": 12, "loa3": 48}, {"loa1": 29, "loa3": 1})
     assert told([*recorded, fail(range(1_000, 1_030))], breakdowns=FURTHER) == ()
+    # Of those who succeed they were recorded, and of nobody who fails.
+    assert told([*of_acr({"loa1": 60}, {}), fail(range(60))], breakdowns=FURTHER) == ()
+    beside = told([*of_acr({"loa1": 60}, {}), fail(range(60), step="token")], breakdowns=FURTHER) or ()
+    assert [one.field for one in beside] == ["step"]
 
 
 def test_of_a_sample_the_people_are_told_as_if_all_had_been_looked_at() -> None:
@@ -78,7 +83,7 @@ def test_of_a_sample_the_people_are_told_as_if_all_had_been_looked_at() -> None:
 
 _further = st.lists(
     st.builds(
-        lambda before, late, acr, people, good: with_values(
+        lambda before, late, acr, people, good, stated: with_values(
             FactRow(
                 NOW - before * SECOND,
                 NOW - before * SECOND + late * SECOND if late else ON_TIME,
@@ -88,7 +93,7 @@ _further = st.lists(
                 count=3 if good else len(people),
                 people=[] if good else sorted(people),
             ),
-            *[(acr, None)] * (3 if good else len(people)),
+            *[(acr, None)] * ((3 if good else len(people)) if stated else 0),
             first=before,
         ),
         st.integers(1, 600),
@@ -96,6 +101,7 @@ _further = st.lists(
         st.sampled_from(["loa1", "loa3", None]),
         st.sets(st.integers(0, 5_000) | st.integers(0, 20), min_size=1, max_size=60),
         st.booleans(),
+        st.sampled_from([True, True, False]),
     ),
     max_size=40,
 )
@@ -120,7 +126,10 @@ def test_any_division_into_calls_gives_the_same_sample(
             divided.population("prod", NOW - 10 * MINUTE, end)
             after = max(after, end)
         whole = completed(rows)
-        each = [kept.population("prod", NOW - 10 * MINUTE, NOW).further for kept in (whole, divided)]
+        populations = [kept.population("prod", NOW - 10 * MINUTE, NOW) for kept in (whole, divided)]
+        each = [one.further for one in populations]
+        found = [in_common(one, "prod", AXES, FURTHER, {}) for one in populations]
+    assert found[0] == found[1]
     first, second = (
         (
             one.people,
