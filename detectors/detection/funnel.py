@@ -17,6 +17,9 @@ A long window ends too as soon as a shorter one sees the returns. Without a hist
 window gives the usual share, and the detector fires below half of this share. If that hour does not show a share, or if
 hardly any returns can be expected, there is not enough evidence. A new installation on which nobody has ever returned
 therefore has no finding: callbacks may not be reported at all.
+
+Who comes back and succeeds asks for a token, where the method has tokens: so the detector also fires where surely too
+few tokens follow (``arriving.tokens``).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import chance_of_so_few, silence_gain
+from detectors.detection.arriving.tokens import TokenWindow, token_windows
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import Verdicts, verdict_of
@@ -49,6 +53,8 @@ _LEARNED = 200
 _STEADY = 5 * MINUTE
 #: Lost people are limited to this multiple of the people whom two weeks let expect: retries are not more people.
 _AT_MOST = 1.5
+#: Nobody is lost where this share of those comes back whom two weeks and the hour before let expect.
+_AS_MANY = 0.85
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class FunnelDetector:
             few = (share * went >= rules.min_expected) & (came < limit * went) & lattice.is_scope
             if few.any():
                 return True
-        return False
+        return any(window.fires.any() for window in token_windows(frame, rules, self.history))
 
     def judge(self, frame: Frame) -> Verdicts:
         """Return the verdicts on a frame."""
@@ -161,6 +167,7 @@ class _Funnel:
         self._lattice = lattice_of(frame.scopes)
         self.unknowing: Bools = np.ones(shape, dtype=bool)
         self._windows: list[_Window] = []
+        self._tokens: list[TokenWindow] = []
         self._gains: Floats | None = None
         none = np.zeros(shape, dtype=bool)
         self.state = verdict_of(none, none)
@@ -173,6 +180,11 @@ class _Funnel:
             self._windows.append(window)
             firing = firing | window.fires
             back |= window.back
+        self._tokens = token_windows(frame, self._policy, history)
+        firing = firing.copy()
+        for tokens in self._tokens:
+            firing[:, tokens.methods] |= tokens.fires
+            back[:, tokens.methods] &= ~tokens.fewer
         self.state = verdict_of(firing, back)
         self.unknowing = ~np.any([window.enough for window in self._windows], axis=0)
 
@@ -223,6 +235,8 @@ class _Funnel:
                 gain = np.where(window.fewer, silence_gain(window.came, window.expected), 0.0)
                 self._gains = np.maximum(self._gains, gain)
         row: Floats = self._gains[step]
+        for tokens in self._tokens:
+            tokens.raise_to(row, step)
         return row
 
     # -- words -----------------------------------------------------------------------------------------------
@@ -234,6 +248,9 @@ class _Funnel:
             cause_at("funnel", frame.scopes, self.state, step, scope),
             of_scope("sign-ins", frame.scopes, scope),
         )
+        without = [tokens for tokens in self._tokens if tokens.fires_at(step, scope)]
+        if without and not self._firing(step, scope):
+            return self._explain_tokens(step, scope, without)
         if not self._windows:
             sentence = f"no {name} have come back yet, so nothing says how many do"
             return cause(sentence=sentence)
@@ -268,6 +285,36 @@ class _Funnel:
             first_bad=int(frame.ends[step]) - self._shortest(step, scope).length,
             estimated_users=lost,
             failing_ratio=min(max(1.0 - came / expected, 0.0), 1.0) if expected else 0.0,
+        )
+
+    def _explain_tokens(self, step: int, scope: int, firing: list[TokenWindow]) -> Cause:
+        """Return the finding at a cell where windows (ascending) fire by tokens that do not follow."""
+        frame = self._frame
+        # The longest window that holds hardly anything of the time before.
+        most = max(tokens.lost(step, scope) for tokens in firing)
+        window = [tokens for tokens in firing if tokens.lost(step, scope) >= 0.9 * most][-1]
+        went, came, usual, limit = window.told(step, scope)
+        # In a short window the reports of tokens may just be late.
+        people = [tokens.lost_per_hour(step, scope) for tokens in firing if tokens.length >= _STEADY]
+        spread = float(np.sqrt(self._policy.spread**2 + 1.0 / went))
+        name = of_scope("sign-ins", frame.scopes, scope)
+        return cause_at("funnel", frame.scopes, self.state, step, scope)(
+            sentence=f"{came:,.0f} tokens followed {went:,.0f} {name} that came back well in"
+            f" {format_duration(window.length)}; normal is {usual:.0%}",
+            numbers={
+                "window_ms": window.length,
+                "started": went,
+                "returned": came,
+                "expected": round(usual * went, 1),
+                "return_ratio": round(came / went, 6),
+                "usual_ratio": round(usual, 6),
+                "limit_ratio": round(limit, 6),
+                "chance": float(f"{float(chance_of_so_few(came, limit * went, spread)):.3g}"),
+                "threshold": self._policy.chance,
+            },
+            first_bad=int(frame.ends[step]) - firing[0].length,
+            estimated_users=max(people, default=None),
+            failing_ratio=window.lost(step, scope),
         )
 
     def _is_delay_excluded(self, step: int, scope: int) -> bool:
@@ -308,9 +355,15 @@ class _Funnel:
         if not firing or not self._is_delay_excluded(step, scope):
             return None
         steady = [window for window in firing if window.length >= _STEADY] or firing
-        most = float(np.nan_to_num(self._hourly[step, scope], nan=np.inf)) * _AT_MOST
-        return max(
-            max(0.0, min(float(w.expected[step, scope]) * per, most) - float(w.came[step, scope]) * per)
-            for w in steady
-            for per in (HOUR / w.length,)
-        )
+        weeks = float(np.nan_to_num(self._hourly[step, scope], nan=np.inf))
+        return max(self._lost(window, step, scope, weeks) for window in steady)
+
+    def _lost(self, window: _Window, step: int, scope: int, weeks: float) -> float:
+        """Return the people per hour who do not come back by a window; ``weeks``: those who usually do, per hour."""
+        per = HOUR / window.length
+        came, expected = (float(of[step, scope]) * per for of in (window.came, window.expected))
+        in_the_hour, lately = (float(_came(self._frame, w)[step, scope]) for w in (HOUR, window.length))
+        before = (in_the_hour - lately) * HOUR / (HOUR - window.length)
+        if came >= _AS_MANY * max(weeks, before):
+            return 0.0
+        return max(0.0, min(expected, weeks * _AT_MOST) - came)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -46,6 +47,18 @@ class Verdicts:
     gain: Callable[[int], Floats]
     unknowing: Bools | None = None
     moved: Floats | None = None
+
+    @cached_property
+    def fires(self) -> Bools:
+        """(step, scope): whether the detector fires."""
+        return np.asarray(self.state == FIRING)
+
+    @cached_property
+    def fires_at(self) -> list[bool]:
+        """(step,): whether the detector fires on any scope."""
+        at: Bools = np.asarray(self.fires.any(axis=1))
+        out: list[bool] = at.tolist()
+        return out
 
 
 def verdict_of(firing: Bools, quiet: Bools) -> npt.NDArray[np.int8]:

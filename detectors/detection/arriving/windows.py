@@ -19,6 +19,8 @@ __all__ = ["SETTLED", "SURE", "ArrivalWindow", "enough_again", "settled"]
 #: From a window of this length (ms) on a move must be sure: the one-sided bound of 95 %, arrivals being Poisson.
 SETTLED = 15 * MINUTE
 SURE = 1.645
+#: A move is told from a window of this length (ms) on: in shorter ones the others have more by chance.
+_TOLD_FROM = 5 * MINUTE
 #: A window that has lost less than this share of what a shorter one has still holds people from before.
 _AS_MUCH = 0.9
 
@@ -58,7 +60,8 @@ class ArrivalWindow:
 def _without_moved(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[ArrivalWindow], Floats]:
     """Return windows, ascending, without findings where the longest window that tells of it shows a move.
 
-    Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding.
+    Beside them, (step, scope), how many sign-ins have moved in this window; 0 where there would be no finding, or
+    where the window is too short to tell of a move.
     """
     moved = np.zeros_like(windows[0].moved)
     missing = np.zeros(moved.shape)
@@ -72,7 +75,8 @@ def _without_moved(windows: list[ArrivalWindow], rules: Silence) -> tuple[list[A
         tells = (window.fires & (lost >= _AS_MUCH * most_lost)) | (far & ~settled)
         most_lost = np.maximum(most_lost, lost)
         moved = np.where(tells, window.moved, moved)
-        missing = np.where(tells, window.expected - window.arrived, missing)
+        is_told = window.length >= _TOLD_FROM
+        missing = np.where(tells, window.expected - window.arrived if is_told else 0.0, missing)
         if window.length >= SETTLED:
             settled |= far
     found = moved & np.any([window.fires for window in windows], axis=0)

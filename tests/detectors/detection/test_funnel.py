@@ -16,7 +16,9 @@ from detectors.detection.funnel import FunnelDetector
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts
 from detectors.history.history import History
 from detectors.instants import SECOND
+from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy, read_policy
+from tests.detectors.detection.failing.test_collapse import built
 from tests.detectors.detection.simulated.journeys import Journeys, weeks
 from tests.detectors.detection.simulated.traffic import RATE, RETURNS, START, scope
 from tests.support.depth import examples
@@ -172,6 +174,27 @@ def test_people_are_estimated_and_the_sentence_has_the_numbers() -> None:
     assert verdicts.explain(1_000, SSOE).estimated_users is None
 
 
+def test_nobody_is_lost_where_starts_double_and_as_many_come_back_as_usual() -> None:
+    # each start is told twice: the second of each has a flow of its own and never comes back
+    traffic = Journeys(3_600, 1)
+    again = traffic.begun >= 1_800
+    for name in ("begun", "leaf", "back", "starts", "named", "person", "code"):
+        each = getattr(traffic, name)
+        setattr(traffic, name, np.concatenate([each, each[again]]))
+    traffic.returns = np.concatenate([traffic.returns, np.zeros(again.sum(), dtype=bool)])
+    verdicts = judge(traffic)
+    firing = [step for step in fires(verdicts, "ssoe") if step > 3_000][::200]
+    assert firing
+    assert {verdicts.explain(step, SSOE).estimated_users for step in firing} == {0.0}
+
+
+def test_a_busy_day_on_which_many_are_lost_has_lost_them_though_as_many_come_back_as_by_the_weeks() -> None:
+    # two and a half times the usual number start, and 60 % of those who would return do not
+    verdicts = judge(Journeys(3_000, 1, level=2.5).lose("ssoe", 1_500, 3_000, 0.6))
+    cause = verdicts.explain(fires(verdicts, "ssoe")[-1], SSOE)
+    assert 0.3 * RATE * 0.7 * RETURNS * 3_600 < (cause.estimated_users or 0) < RATE * 0.7 * RETURNS * 3_600
+
+
 def test_a_monitor_holds_a_method_to_its_limit_unless_fewer_usually_return() -> None:
     strict = read_policy(
         "funnel: {monitors: {sis: {window: 15m, below: 0.65, recover_at: 0.68}}, fires_below: 0.3,"
@@ -204,3 +227,36 @@ def test_where_more_is_lost_it_fires_no_less(seed: int, share: float, more: floa
     assert (more_lost.returns <= fewer.returns).all()
     less, worse = (judge(one, first=2_300).state[:, SSOE] == FIRING for one in (fewer, more_lost))
     assert (worse >= less).all()
+
+
+def of_worker(journeys: Journeys, first: int) -> tuple[Frame, Verdicts]:
+    """Return a frame from second ``first`` on, as a worker builds it, and the verdicts on it."""
+    frame = built(journeys.rows(), first, journeys.seconds)
+    history = History("prod")
+    history.follow(frame.scopes)
+    return frame, FunnelDetector(POLICY, history).judge(frame)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_callbacks_that_no_token_follows_are_found_on_their_method_until_tokens_come_again(seed: int) -> None:
+    frame, verdicts = of_worker(Journeys(4_500, seed).tokens(3_000, 4_000, ""), 2_900)
+    sis = frame.scopes.paths.index("sis")
+    assert np.flatnonzero((verdicts.state == FIRING).any(axis=0)).tolist() == [sis]
+    found = np.flatnonzero(verdicts.state[:, sis] == FIRING)
+    assert 60 < found[0] - 100 < 200
+    assert 1_100 <= found[-1] < 1_100 + 200
+    assert len(found) == found[-1] + 1 - found[0]
+    assert [(c.scope, c.detector) for c in attribute([verdicts], frame, 800, POLICY)] == [
+        ("prod/sis", "funnel")
+    ]
+    cause = verdicts.explain(800, sis)
+    assert cause.sentence.startswith("0 tokens followed")
+    per_hour = 3_600 * RATE * 0.3 * RETURNS
+    assert 0.75 * per_hour < float(cause.estimated_users or 0) < 1.1 * per_hour
+    early = verdicts.explain(int(found[0]), sis)
+    assert early.estimated_users is None, "tokens may be told late"
+
+
+def test_tokens_that_fail_have_followed_and_a_method_that_never_had_any_lacks_none() -> None:
+    for journeys in (Journeys(3_600).tokens(3_000, 3_600, "failure"), Journeys(3_600).tokens(0, 3_600, "")):
+        assert not (of_worker(journeys, 2_900)[1].state == FIRING).any()

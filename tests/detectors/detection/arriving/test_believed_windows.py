@@ -54,6 +54,13 @@ def test_a_longer_window_that_tells_as_much_shows_a_move_that_a_shorter_one_does
     assert float(moved[0, 0]) == 1060
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(1, 0), (2, 0), (5, 36)])
+def test_a_short_window_shows_a_move_and_does_not_tell_of_it(minutes: int, told: int) -> None:
+    kept, moved = settled([window(minutes, 0, 36, moved=True)], RULES)
+    assert not kept[0].fires.any()
+    assert float(moved[0, 0]) == told
+
+
 @pytest.mark.parametrize(
     ("held", "back"),
     [

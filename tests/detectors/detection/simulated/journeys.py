@@ -55,6 +55,7 @@ class Journeys:
         self.returns = self.rng.random(len(self.begun)) < RETURNS
         self.starts = np.ones(len(self.begun), dtype=bool)
         self.named = np.ones(len(self.begun), dtype=bool)
+        self.token = np.full(len(self.begun), "success")
         self.person = np.arange(1, len(self.begun) + 1)
         err = self.rng.random(len(self.begun)) < USER_ERRORS
         self.code = np.where(err, self.rng.choice(_CODES, len(self.begun)), "")
@@ -71,6 +72,11 @@ class Journeys:
     def hide(self, path: str, begin: int, end: int) -> Journeys:
         """Let a scope's callbacks in the seconds [begin, end) name no provider."""
         self.named &= ~(self._of(path) & (self.back >= begin) & (self.back < end))
+        return self
+
+    def tokens(self, begin: int, end: int, outcome: str) -> Journeys:
+        """Let the tokens of people who come back in the seconds [begin, end) end in an outcome; "" for no token."""
+        self.token[(self.back >= begin) & (self.back < end)] = outcome
         return self
 
     def delay(self, path: str, begin: int, end: int, longer: int) -> Journeys:
@@ -114,8 +120,8 @@ class Journeys:
             key = int(self.back[n]), leaf, "callback", outcome, code
             cells[key] += 1
             people.setdefault(key, set()).add(int(self.person[n]))
-            if outcome == "success" and LEAVES[key[1]][0] == "sis":
-                cells[key[0], leaf_index("sis", None), "token", "success", ""] += 1
+            if outcome == "success" and LEAVES[key[1]][0] == "sis" and self.token[n]:
+                cells[key[0], leaf_index("sis", None), "token", str(self.token[n]), ""] += 1
         return [
             FactRow(
                 START + second * SECOND,
