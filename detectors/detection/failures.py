@@ -138,13 +138,17 @@ class Failures:
     def _of(cls, frame: Frame, good: int, bad: int, windows: tuple[int, ...]) -> Failures:
         counts = [frame.counts[window] for window in windows]
         failed = np.stack([c[..., bad] for c in counts])
-        people = np.minimum(failed, np.stack([frame.persons(window) for window in windows]))
-        # ``frame.persons`` counts all steps, so it may be too high for a wide scope, which has at most the sum of its
-        # leaves.
+        ids, people = (
+            np.minimum(failed, np.stack([of(window) for window in windows]))
+            for of in (frame.people.__getitem__, frame.persons)
+        )
+        # Both count all steps, so they may be too high for a wide scope, which has at most the sum of its leaves.
         lattice = lattice_of(frame.scopes)
         failing = np.flatnonzero(failed[-1].any(axis=0))
-        leaves = lattice.leaves(people).astype(np.float64)
+        leaves = lattice.leaves(ids).astype(np.float64)
         at_most = (leaves @ lattice.members[failing].T).astype(np.int64)
+        if frame.crowd is not None:
+            at_most -= _of_one_part(ids - people, lattice.holds[failing])
         people[..., failing] = np.minimum(people[..., failing], at_most)
         return cls(windows, people, people + np.stack([c[..., good] for c in counts]), lattice)
 
@@ -265,6 +269,24 @@ class Failures:
         borrows = (lattice.exact >= 0) & ~lattice.valued.all(axis=0)
         around = trials[..., np.maximum(lattice.exact, 0)]
         return np.where(borrows & (good[-1] == 0), around, own)
+
+
+def _of_one_part(excess: Ints, holds: Bools) -> Ints:
+    """Return (window, step, M) the greatest excess of a scope within each scope.
+
+    One person's tries stand on one part. What fails beside them on others may make a crowd of a scope around, but makes
+    none of the tries.
+
+    Args:
+        excess: (window, step, scope) ids that are no people of their own.
+        holds: (M, scope) which scopes each scope holds.
+    """
+    some = np.flatnonzero(excess.any(axis=(0, 1)))
+    out: Ints = np.zeros((*excess.shape[:2], len(holds)), dtype=np.int64)
+    for place, inside in enumerate(holds[:, some]):
+        if inside.any():
+            out[..., place] = excess[..., some[inside]].max(axis=-1)
+    return out
 
 
 @dataclass(frozen=True)

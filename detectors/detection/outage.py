@@ -302,9 +302,8 @@ class _Outages:
         good, bad = (int(frame.counts[window][step, scope, counter]) for counter in kind.counters)
         usual = float(kind.test.usual[kind.test.day[step], scope])
         name = of_scope(kind.noun, frame.scopes, scope)
-        holding = [
-            w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad and w <= window
-        ]
+        # The shortest window that holds all of them says since when they fail.
+        holding = (w for w in frame.windows if frame.counts[w][step, scope, kind.counters[1]] == bad)
         return cause_at("outage", frame.scopes, self.state, step, scope)(
             sentence=f"{bad:,} of {good + bad:,} {name} failed in {format_duration(window)}, {people:,} people;"
             f" normal is {usual:.2%}",
@@ -319,6 +318,6 @@ class _Outages:
                 "needed": round(kind.test.needed, 2),
                 "min_people": self._policy.min_people,
             },
-            first_bad=int(frame.ends[step]) - holding[0] if bad else None,
+            first_bad=int(frame.ends[step]) - next(holding) if bad else None,
             failing_ratio=people / trials if trials else 0.0,
         )

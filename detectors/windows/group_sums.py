@@ -97,13 +97,14 @@ class Computed(Mapping[int, Ints]):
             KeyError: there is no such window.
             RuntimeError: the windows have moved on since, and nobody has read this one before.
         """
-        if window not in self._known:
+        known = self._known.get(window)
+        if known is None:
             if window not in self._windows:
                 raise KeyError(window)
             if not self._valid():
                 raise RuntimeError("the windows have moved on")
-            self._known[window] = self._compute(window)
-        return self._known[window]
+            known = self._known[window] = self._compute(window)
+        return known
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._windows)

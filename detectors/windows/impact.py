@@ -34,6 +34,8 @@ __all__ = ["Distinct", "Impact", "relative_error"]
 #: The column of the environment.
 _ALL = 0
 _SWEEP_EVERY = 10 * MINUTE
+#: So many counts since an instant are remembered within a frame.
+_ASKED_KEPT = 500
 #: Beyond the cap, the growth of the table since the last sweep that causes another sweep.
 _GROWTH = 1.25
 _NO_MOVES: Ints = np.empty((5, 0), dtype=np.int64)
@@ -101,6 +103,8 @@ class Impact:
         self._first_pane = 0
         self._moves: Ints = _NO_MOVES
         self._at_most = 0  # no window holds more people than this
+        # (column, since, level) -> people since then before the frame, and the T from which each further one counts
+        self._asked: dict[tuple[int, int, int], tuple[int, Ints]] = {}
 
     def __len__(self) -> int:
         """Return how many people the table holds."""
@@ -119,6 +123,7 @@ class Impact:
         """
         self._settle(start)
         self._follow()
+        self._asked.clear()
         last = start + (steps - 1) * self._step
         self._move(bad, last)
         self._next = last + self._step
@@ -185,11 +190,17 @@ class Impact:
                 return
 
     def _counted_since(self, column: int, at: int, since: int, level: int) -> int:
-        begin = min(max(-(-(since - self._first_pane) // self._step), 0), self._depth + 1)
-        stood = int(self._stood(level).since(np.array([begin]), column + 1)[0, column])
-        first_t, before_p, pane_p, of = self._moved(level)
-        moved = (of == column) & (first_t <= at) & (before_p < since) & (pane_p >= since)
-        return stood + int(np.count_nonzero(moved))
+        asked = column, since, level
+        if asked not in self._asked:
+            if len(self._asked) >= _ASKED_KEPT:
+                self._asked.clear()
+            begin = min(max(-(-(since - self._first_pane) // self._step), 0), self._depth + 1)
+            stood = int(self._stood(level).since(np.array([begin]), column + 1)[0, column])
+            first_t, before_p, pane_p, of = self._moved(level)
+            moved = (of == column) & (before_p < since) & (pane_p >= since)
+            self._asked[asked] = stood, np.sort(first_t[moved])
+        stood, firsts = self._asked[asked]
+        return stood + int(np.searchsorted(firsts, at, side="right"))
 
     def _stood(self, level: int) -> LatestPanes:
         """Return the people of a level by the pane of their latest event before the frame."""

@@ -122,5 +122,10 @@ class Durations:
         # Whole numbers below 2^53, so that floating-point sums are exact.
         below = np.cumsum(members @ counts.reshape(members.shape[1], len(_MIDDLES)), axis=1)
         total = below[:, -1]
-        found = [_MIDDLES[np.argmax(below > share * (total - 1)[:, None], axis=1)] for share in shares]
-        return np.where(total[:, None] > 0, np.stack(found, axis=1), np.nan)
+        # One search finds the first bucket above each rank: the groups stand in a row, each above all before it.
+        ranks = np.floor(np.multiply.outer(total - 1, shares))
+        row = np.arange(len(total))[:, None]
+        above = row * (total.max(initial=0) + 1)
+        found = np.searchsorted((below + above).ravel(), (ranks + above).ravel(), side="right")
+        bucket = found.reshape(ranks.shape) - row * len(_MIDDLES)
+        return np.where(total[:, None] > 0, _MIDDLES[bucket.clip(0, len(_MIDDLES) - 1)], np.nan)

@@ -11,6 +11,7 @@ are modulo 2^32, of which differences are exact: no window holds 2^31 events of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -78,6 +79,8 @@ class Windows:
         self._start = 0  # the first T of the last call of ``move``
         self._steps = 0
         self._moves = 0
+        # (group, counters) -> from where ``first`` searched the sums last, and the pane that it found, ms.
+        self._firsts: dict[tuple[int, tuple[int, ...]], tuple[int, int]] = {}
         # Late facts of the last ``move``: rows of first T, pane, column, amount.
         self._late = _NONE_LATE
 
@@ -101,6 +104,7 @@ class Windows:
         if self._late.size:
             self._settle_late()
         self._moves += 1
+        self._firsts.clear()
         row, counter, amount = self._classify.amounts(facts)
         column = self._columns(facts.leaf[row] * self._counters + counter)
         late = facts.late[row]
@@ -163,18 +167,28 @@ class Windows:
             since: ms, at most the longest window before ``at``.
             at: a T (ms) of the last call of ``advance``.
         """
-        step = self._step
+        step, asked = self._step, (scope, tuple(counters))
         last = self._start + (self._steps - 1) * step
         until = self._end - 1 - (last - at) // step
         panes = min(-(-(at - since) // step), self._depth, until)
-        columns = self._columns_of(scope, tuple(counters))
-        sums = self._sums[until - panes : until + 1, columns]
-        later = np.flatnonzero((sums[1:] != sums[:-1]).any(axis=1))
-        found = [at - (panes - int(later[0])) * step] if later.size else []
+        begin, columns = at - panes * step, self._columns_of(*asked)
+        # At the next step of an incident the search begins a pane later, and mostly ends in the same one.
+        searched, pane = self._firsts.get(asked, (at, at))
+        if not searched <= begin <= pane < at:
+            sums = self._sums[until - panes : until + 1]
+
+            def has_changed(after: int) -> bool:
+                return bool((sums[after, columns] != sums[0, columns]).any())
+
+            # What was counted stays in the sums, so that half of what is left is searched at a time.
+            pane = begin + (bisect_left(range(panes + 1), True, key=has_changed) - 1) * step
+        found = [pane] if pane < at else []
+        if found:
+            self._firsts[asked] = begin, pane
         if self._late.size:
-            first, pane, column, amount = self._late
+            first, panes_of, column, amount = self._late
             counted = np.isin(column, columns) & (amount > 0)
-            found += pane[counted & (since <= pane) & (pane < at) & (first <= at)].tolist()
+            found += panes_of[counted & (since <= panes_of) & (panes_of < at) & (first <= at)].tolist()
         return min(found, default=None)
 
     def _columns_of(self, scope: int, counters: tuple[int, ...]) -> Ints:
@@ -249,4 +263,5 @@ class Windows:
         self._sums[:] = 0
         self._end = self._depth + 1
         self._late = _NONE_LATE
+        self._firsts.clear()
         self._moves += 1

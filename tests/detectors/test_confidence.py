@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from detectors.confidence import (
     chance_of_so_few,
@@ -27,8 +28,14 @@ Z = st.floats(0.5, 5.0)
 RATIO = st.floats(0.001, 0.999)
 
 
+@pytest.fixture(scope="module")
+def stats() -> Any:
+    """The reference; to import it takes a second, which those pay who ask it, and not each process that collects."""
+    return import_module("scipy.stats")
+
+
 @pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 30), (3, 7), (5, 5), (97, 100), (12, 4_000)])
-def test_wilson_bounds_are_those_of_scipy(k: int, n: int) -> None:
+def test_wilson_bounds_are_those_of_scipy(stats: Any, k: int, n: int) -> None:
     for confidence in (0.9, 0.98, 0.999):
         z = stats.norm.ppf(0.5 + confidence / 2)
         expected = stats.binomtest(k, n).proportion_ci(confidence, method="wilson")
@@ -81,7 +88,7 @@ def test_without_trials_nothing_is_sure(ratio: float, z: float) -> None:
 
 @given(st.integers(0, 400), st.floats(0.01, 500), st.floats(0.05, 1.0))
 def test_the_chance_of_so_few_is_that_of_a_negative_binomial(
-    arrived: int, expected: float, spread: float
+    stats: Any, arrived: int, expected: float, spread: float
 ) -> None:
     shape = 1 / spread**2
     reference = stats.nbinom.cdf(arrived, shape, shape / (shape + expected))
@@ -101,21 +108,23 @@ def test_a_level_that_is_known_less_well_makes_silence_more_probable() -> None:
 
 
 @given(TRIALS, st.floats(0.001, 0.999))
-def test_the_chance_of_so_few_of_is_that_of_a_binomial(kn: tuple[int, int], share: float) -> None:
+def test_the_chance_of_so_few_of_is_that_of_a_binomial(stats: Any, kn: tuple[int, int], share: float) -> None:
     k, n = kn
     reference = stats.binom.cdf(k, n, share)
     assert float(chance_of_so_few_of(k, n, share)) == pytest.approx(reference, rel=1e-6, abs=1e-12)
 
 
 @given(TRIALS, st.floats(0.001, 0.999))
-def test_the_chance_of_so_many_is_that_of_a_binomial(kn: tuple[int, int], share: float) -> None:
+def test_the_chance_of_so_many_is_that_of_a_binomial(stats: Any, kn: tuple[int, int], share: float) -> None:
     k, n = kn
     reference = stats.binom.sf(k - 1, n, share)
     assert float(chance_of_so_many(k, n, share)) == pytest.approx(reference, rel=1e-6, abs=1e-12)
 
 
 @given(TRIALS, st.floats(0.0001, 0.2))
-def test_the_gain_of_failing_is_a_ratio_of_likelihoods(kn: tuple[int, int], normal: float) -> None:
+def test_the_gain_of_failing_is_a_ratio_of_likelihoods(
+    stats: Any, kn: tuple[int, int], normal: float
+) -> None:
     k, n = kn
     gain = float(failure_gain(k, n, normal))
     if k / n <= normal:
@@ -131,7 +140,7 @@ def test_healthy_parts_take_away_from_the_gain_of_the_whole() -> None:
 
 
 @given(st.integers(0, 500), st.floats(0.01, 500))
-def test_the_gain_of_silence_is_a_ratio_of_likelihoods(arrived: int, expected: float) -> None:
+def test_the_gain_of_silence_is_a_ratio_of_likelihoods(stats: Any, arrived: int, expected: float) -> None:
     gain = float(silence_gain(arrived, expected))
     if arrived >= expected:
         assert gain == 0.0

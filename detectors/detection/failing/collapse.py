@@ -6,7 +6,12 @@ same: where the evidence that fires any outage shows that fewer than half of tho
 (``confidence.failure_gain`` against that share). All who failed by such codes are its people; of failures in doubt as
 many as successes are missing. Failures of known people that count are the outage detector's own matter: most failures
 must be others. A crowd that fails beside people who get in as before is no collapse: since it began to fail three in
-ten of the successes must be missing as well, where the hour before lets some be expected.
+ten of the successes must be missing as well, where the hour before lets some be expected. Where half of the failures
+of the longest window stand where a success is missing, it is enough that there fewer than half surely get in.
+
+A scope with few sign-ins shows in longer windows what stands in doubt: one person's tries make nobody else fail to get
+in. Where hardly anybody succeeds any more of those whom the hour before lets be expected, and as few by chance once in
+10,000 times, the failures in doubt are those of others.
 """
 
 from __future__ import annotations
@@ -17,13 +22,19 @@ from functools import cached_property
 import numpy as np
 
 from detectors.arrays import Bools, Floats, Ints
-from detectors.confidence import failure_gain, poisson_lower_bound, surely_below
+from detectors.confidence import (
+    chance_of_so_few,
+    failure_gain,
+    poisson_lower_bound,
+    surely_above,
+    surely_below,
+)
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE
 from detectors.history.history import History
 from detectors.incidents import Cause
-from detectors.instants import DAY, HOUR, format_duration
+from detectors.instants import DAY, HOUR, MINUTE, format_duration
 from detectors.policy.policy import Policy
 from detectors.windows.counters import BAD, EXCLUDED, GOOD
 from detectors.windows.frame import Frame
@@ -42,6 +53,10 @@ _FEWER = 3.09
 _EXPECTED = 7
 #: Failures over the usual number began with the shortest window that holds this share of those of the longest.
 _MOST = 0.75
+#: The longest window that shows whom failures in doubt keep out, ms: half of the hour must say what was before.
+_LONGEST = 30 * MINUTE
+#: By chance so few succeed while somebody tries again and again.
+_LULL = 1e-4
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,8 @@ class Collapse:
         shape = (len(frame.ends), len(frame.scopes))
         self.fires: Bools = np.zeros(shape, dtype=bool)
         self.lingers: Bools = np.zeros(shape, dtype=bool)
-        near = [self._near(length) for length in self._lengths] if frame.codes is not None else []
+        lengths = self._lengths + self._longer
+        near = [self._near(length) for length in lengths] if frame.codes is not None else []
         # (M,) the steps at which success may have collapsed in a window: no other step is judged.
         self._steps: Ints = np.flatnonzero(np.any([where.any(axis=1) for where in near], axis=0))
         self._windows: list[_Window] = []
@@ -86,8 +102,11 @@ class Collapse:
             return
         fewer = self._fewer_since()
         again: Bools = np.zeros((len(self._steps), shape[1]), dtype=bool)  # people surely get in again
-        for length, where in zip(self._lengths, near, strict=True):
-            one = self._judge(length, where[self._steps] & ~again, fewer)
+        for length, where in zip(lengths, near, strict=True):
+            wanted = where[self._steps] & ~again
+            one = (
+                self._tries(length, wanted) if length in self._longer else self._judge(length, wanted, fewer)
+            )
             self._windows.append(one)
             self.fires[self._steps] |= one.fires
             self.lingers[self._steps] |= one.going_on
@@ -97,6 +116,13 @@ class Collapse:
     def _lengths(self) -> list[int]:
         longest = self._policy.surge.window
         return [w for w in self._policy.evidence_windows if 8 * self._policy.step < w <= longest]
+
+    @cached_property
+    def _longer(self) -> list[int]:
+        if self._frame.crowd is None:
+            return []
+        windows = self._policy.evidence_windows
+        return [window for window in windows if self._policy.surge.window < window <= _LONGEST]
 
     @cached_property
     def usual(self) -> Floats:
@@ -146,8 +172,12 @@ class Collapse:
     def _near(self, length: int) -> Bools:
         """Return (step, scope) whether so many fail in a window (ms) that success may have collapsed."""
         counts, least = self._frame.counts[length], self._policy.outage.min_people
-        others = counts[..., EXCLUDED]
         doubted = self._in_doubt(length)
+        if length in self._longer and doubted is not None:
+            tried, good = counts[..., BAD], counts[..., GOOD]
+            most = (2 * doubted > tried) & (tried > _HALF * good) & self._lattice.is_scope
+            return np.asarray(most & (tried >= least))
+        others = counts[..., EXCLUDED]
         others = others if doubted is None else others + doubted
         out: Bools = np.zeros(others.shape, dtype=bool)
         # Most failures are others, so no other scope comes near.
@@ -166,15 +196,18 @@ class Collapse:
             np.maximum(self._in_the_hour - good, 0) * (length / np.maximum(known, length))[:, None]
         )
 
+    def _spread(self, good: Ints, before: Floats) -> Floats:
+        """Return (M, scope) the standard deviation of the successes to be expected, beside those of a window."""
+        hour = np.maximum(self._in_the_hour - good, 1)
+        return np.asarray(np.sqrt(before + before**2 * (self._policy.silence.level_spread**2 + 1.0 / hour)))
+
     def _fewer_since(self) -> Bools:
         """Return (M, scope) whether surely fewer succeed than before, in the shortest window with the failures."""
         over, fewer = [], []
         for length in self._lengths:
             good = self._signed_in(length)
             before = self._earlier(length, good)
-            hour = np.maximum(self._in_the_hour - good, 1)
-            spread = np.sqrt(before + before**2 * (self._policy.silence.level_spread**2 + 1.0 / hour))
-            left = np.minimum(_LEFT * before, np.maximum(before - _FEWER * spread, 0.0))
+            left = np.minimum(_LEFT * before, np.maximum(before - _FEWER * self._spread(good, before), 0.0))
             fewer.append((before >= _EXPECTED) & (good <= left))
             failures = self._count(length, BAD) + self._count(length, EXCLUDED)
             over.append(failures - self.usual * (failures + good))
@@ -195,7 +228,10 @@ class Collapse:
         # People are counted over the longest window of codes, at most as many as failures in a shorter one.
         failed = np.minimum(bad + left_out, self._people)
         few = before * (self._policy.surge.window / length) < _EXPECTED
-        fires = self._is_sure(failed, good) & (left_out > bad) & (fewer | few)
+        fires = self._is_sure(failed, good) & (fewer | few)
+        if length == self._lengths[-1]:
+            fires |= self._take_the_place(failed, good, bad + left_out, before)
+        fires &= left_out > bad
         doubted = self._in_doubt(length)
         if doubted is not None:
             missing = np.maximum(np.rint(before).astype(np.int64) - good - failed, 0)
@@ -206,10 +242,41 @@ class Collapse:
         enough = near & (failed >= least)
         return _Window(length, failed, trials, near & fires, enough & (good < _HALF * trials))
 
+    def _tries(self, length: int, near: Bools) -> _Window:
+        """Return where failures in doubt keep others out in a long window (ms); arguments as of ``_judge``."""
+        good, tried = self._signed_in(length), self._count(length, BAD)
+        # What came before the longest window says how many succeed: what has failed for a while is no measure.
+        longest = self._longer[-1]
+        late = self._signed_in(longest)
+        before = self._earlier(longest, late) * (length / longest)
+        spread = np.sqrt(self._policy.silence.spread**2 + 1.0 / np.maximum(self._in_the_hour - late, 1))
+        instead = near & (before >= _EXPECTED) & (2 * tried >= before - good)
+        instead[instead] = chance_of_so_few(good[instead], before[instead], spread[instead]) <= _LULL
+        failed = np.minimum(tried, self._frame.persons(length)[self._steps])
+        missing = np.maximum(np.rint(before).astype(np.int64) - good - failed, 0)
+        failed = failed + np.where(instead, np.minimum(tried - failed, missing), 0)
+        trials = failed + good
+        sure = failure_gain(failed, trials, self.usual) >= self._needed
+        fires = instead & sure & (failed >= self._policy.outage.min_people) & (good < _HALF * trials)
+        return _Window(length, failed, trials, fires, np.zeros_like(fires))
+
     def _is_sure(self, failed: Ints, good: Ints) -> Bools:
         """Return (M, scope) whether so many people failed beside successes that fewer than half get in."""
         enough = failed >= self._policy.outage.min_people
         return np.asarray(enough & (failure_gain(failed, failed + good, self._too_many) >= self._needed))
+
+    def _take_the_place(self, failed: Ints, good: Ints, failures: Ints, before: Floats) -> Bools:
+        """Return (M, scope) whether fewer than half surely get in, and failures take the place of successes.
+
+        A crowd beside people who get in as before takes none: half of the failures must be no more than successes are
+        surely missing, and so many people usually never fail. What is sure of the half is so to 99.9 %.
+        """
+        missing = before - good
+        instead = (missing > _SURE * self._spread(good, before)) & (failures <= 2 * missing)
+        trials = failed + good
+        unusual = failure_gain(failed, trials, self.usual) >= self._needed
+        half = surely_above(failed, trials, self._too_many, _FEWER)
+        return np.asarray((before >= _EXPECTED) & instead & unusual & half)
 
     def gain(self) -> Floats:
         """Return float64 (step, scope), as ``Verdicts.gain`` defines it; 0 at steps at which nothing has collapsed."""

@@ -1,0 +1,1 @@
+"""Who failed when: people by the hour, counted once, in little memory."""

@@ -2,8 +2,9 @@
 
 A failure without the person's hash is known by its flow alone, and each try of a person is another flow. Flows that
 never overlap are as many people as overlap at most: those that end within ``_OVERLAP`` overlap, since a way to the
-provider and back takes longer. Where at least ``_CROWD`` do, they are a crowd, and each flow counts. Otherwise each
-chain of flows, one soon after the other, is one person (two, if two overlap). A callback without person, flow and
+provider and back takes longer. Where at least ``_CROWD`` do, or ``_WAYS`` leaves fail before anybody has given up, they
+are a crowd, and each flow counts: nobody has so many devices and accounts. Otherwise each chain of flows, one soon
+after the other, is one person (two, if two overlap). A callback without person, flow and
 client is nobody: whoever opens its address makes one.
 
 Failures count at the instant at which they arrive, so that a figure of T is a function of what counts at T.
@@ -17,7 +18,7 @@ import numpy as np
 
 from detectors.arrays import Bools, Ids, Ints
 from detectors.axes import Scopes
-from detectors.instants import MINUTE, SECOND
+from detectors.instants import FAR_PAST, MINUTE, SECOND
 from detectors.windows.people.failed import Failed
 
 __all__ = ["CrowdFrame", "Crowds", "flow_id_of", "nobody_id_of"]
@@ -26,6 +27,8 @@ __all__ = ["CrowdFrame", "Crowds", "flow_id_of", "nobody_id_of"]
 _OVERLAP = 15 * SECOND
 #: So many flows that overlap are a crowd.
 _CROWD = 3
+#: So many leaves (method, provider and client) are more ways to sign in than one person tries.
+_WAYS = 4
 #: Who has not tried for this long has given up, ms: who tries then is somebody else.
 _GIVEN_UP = 10 * MINUTE
 #: The low bits of an id say how a person is known; an id by a hash has them by chance, once in 4,096.
@@ -44,6 +47,11 @@ def nobody_id_of(digest: int) -> int:
 
 def _is(people: Ids, kind: np.uint64) -> Bools:
     return np.asarray((people & _KIND) == kind)
+
+
+def _last(at: Ints, happens: Bools) -> Ints:
+    """Return (M, column) the last of the instants ``at`` (M,) up to each at which it happens (M, column), ms."""
+    return np.asarray(np.maximum.accumulate(np.where(happens, at[:, None], FAR_PAST), axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,26 +132,27 @@ class Crowds:
     def _summed(self, ends: Ints) -> CrowdFrame:
         at, place = np.unique(self._rows[0], return_inverse=True)
         members = self._scopes.members
-        flows, nobody = (self._by_group(place, len(at), row, members) for row in self._rows[2:])
+        # Only leaves with failures matter.
+        leaves, leaf = np.unique(self._rows[1], return_inverse=True)
+        to_groups = members[:, leaves].T.astype(np.float64)
+        of_leaf = np.zeros((2, len(at), len(leaves)))
+        for own, amounts in zip(of_leaf, self._rows[2:], strict=True):
+            np.add.at(own, (place, leaf), amounts)
+        tried = at[:, None] - _last(at, of_leaf[0] > 0) <= _GIVEN_UP
+        flows, nobody, ways = ((own @ to_groups).astype(np.int64) for own in (*of_leaf, tried))
         # How many flows end within the time before and up to each instant.
         before = np.concatenate([np.zeros((1, len(members)), dtype=np.int64), np.cumsum(flows, axis=0)])
         overlap = before[1:] - before[np.searchsorted(at, at - _OVERLAP, side="right")]
         any_flow = flows > 0
-        last = np.maximum.accumulate(np.where(any_flow, at[:, None], np.iinfo(np.int64).min // 2), axis=0)
-        last = np.concatenate([np.full((1, len(members)), np.iinfo(np.int64).min // 2), last[:-1]])
+        last = np.concatenate([np.full((1, len(members)), FAR_PAST), _last(at, any_flow)[:-1]])
         begins = any_flow & (at[:, None] - last > _GIVEN_UP)
-        each = np.stack([flows, any_flow & (overlap >= _CROWD), any_flow & (overlap == 2), begins])
+        crowd = any_flow & ((overlap >= _CROWD) | (ways >= _WAYS))
+        each = np.stack([flows, crowd, any_flow & (overlap == 2), begins])
         sums = np.concatenate(
             [np.zeros((4, 1, len(members)), dtype=np.int64), np.cumsum(each, axis=1)], axis=1
         )
         none: Ints = np.zeros((1, len(members)), dtype=np.int64)
         return CrowdFrame(ends, at, sums, np.concatenate([none, np.cumsum(nobody, axis=0)]))
-
-    def _by_group(self, place: Ints, instants: int, amounts: Ints, members: Bools) -> Ints:
-        """Return (instant, group) sums of the amounts of rows."""
-        by_leaf = np.zeros((instants, members.shape[1]))
-        np.add.at(by_leaf, (place, self._rows[1]), amounts)
-        return np.asarray((by_leaf @ members.T.astype(np.float64)).astype(np.int64))
 
     def skip(self) -> None:
         """Forget all failures: the caller jumps over steps in which every window is empty."""

@@ -1,0 +1,1 @@
+"""What monitors see that sign in by themselves."""

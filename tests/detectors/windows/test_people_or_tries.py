@@ -21,7 +21,13 @@ from detectors.windows.people.crowd import CrowdFrame, Crowds, flow_id_of, nobod
 from detectors.windows.people.failed import Failed
 
 BEGIN = 1_795_435_200_000
-LEAVES = (("sis", "idme", None), ("sis", "logingov", None), ("sis", None, None))
+LEAVES = (
+    ("sis", "idme", None),
+    ("sis", "logingov", None),
+    ("sis", None, None),
+    ("ssoe", "idme", None),
+    ("ssoe", "logingov", None),
+)
 
 
 def rows(seconds: Sequence[int], leaf: int = 0, first_id: int = 1, kind: str = "flow") -> list[FactRow]:
@@ -87,6 +93,14 @@ def test_an_outage_in_which_nobody_is_known_counts_each_flow(seed: int) -> None:
 def test_who_tries_long_afterwards_is_somebody_else() -> None:
     assert people(rows([0, 700, 1_400, 2_100, 2_800]), 2_900, HOUR) == 5
     assert people(rows([0, 300, 600, 900]), 1_000, HOUR) == 1
+
+
+@pytest.mark.parametrize(("apart", "found"), [(190, 8), (210, 1)])
+def test_who_fails_in_four_ways_within_ten_minutes_is_more_than_one(apart: int, found: int) -> None:
+    ways = [row for n in range(8) for row in rows([n * apart], (0, 1, 3, 4)[n % 4], 100 * n)]
+    assert people(ways, 8 * apart, HOUR) == found
+    three = [row for row in ways if row.leaf != LEAVES[4]]
+    assert people(three, 8 * apart, HOUR) == 1
 
 
 def test_people_with_a_hash_are_counted_beside_the_one_without() -> None:

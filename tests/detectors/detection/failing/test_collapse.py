@@ -16,7 +16,7 @@ from detectors.instants import MINUTE, SECOND
 from detectors.scopes import leaf_index
 from detectors.windows.facts import FactRow
 from detectors.windows.frame import Frame
-from detectors.windows.people.crowd import nobody_id_of
+from detectors.windows.people.crowd import flow_id_of, nobody_id_of
 from streams.settings.policy_file import default_policy
 from tests.detectors.detection.simulated.journeys import Journeys
 from tests.detectors.detection.simulated.traffic import START, scope
@@ -42,6 +42,27 @@ def judge(frame: Frame) -> Collapse:
 
 def test_success_that_collapses_is_found() -> None:
     assert collapse(1_900, 2_400, 1).fires[:, SSOE].all()
+
+
+@pytest.mark.parametrize(("share", "fires"), [(0.65, True), (0.45, False)])
+def test_it_is_enough_that_surely_fewer_than_half_get_in_where_failures_take_the_place_of_successes(
+    share: float, fires: bool
+) -> None:
+    journeys = Journeys(2_400, 1, windows=WINDOWS).fail("", 1_800, 2_400, share, "009")
+    found = judge(journeys.frame(1_800, 2_400)).fires[:, scope("")]
+    assert found[300:].all() if fires else not found.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_as_many_bots_as_people_are_no_collapse_though_fewer_people_come_by_chance(seed: int) -> None:
+    last = 2_400
+    people = Journeys(last, seed, windows=WINDOWS)
+    people.returns &= (people.back < 1_800) | (people.rng.random(len(people.back)) < 0.75)
+    bots = Journeys(last, 100 + seed, windows=WINDOWS).fail("", 0, last, 1.0, "001")
+    bots.returns &= bots.back >= 1_800
+    bots.starts[:] = False
+    bots.person += 1_000_000
+    assert not judge(built(people.rows() + bots.rows(), 1_790, last)).fires.any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,3 +124,36 @@ def test_failures_of_nobody_beside_people_who_get_in_are_no_outage() -> None:
     assert sum(row.count for row in scanner) > 300
     frame = built(nobodys("ssoe", last, last, 2) + scanner, 1_790, last)
     assert not judge(frame).fires.any()
+
+
+def with_tries(seed: int, until: int) -> Frame:
+    """Return the end of 25 minutes in which flows of a leaf fail one after the other.
+
+    A sign-in a minute, on average, succeeds there: up to second ``until``.
+    """
+    last, leaf = 3_300, ("ssoe", "idme", None)
+    rows = [
+        row
+        for row in Journeys(last, seed, level=0.05).rows()
+        if row.leaf != leaf or row.pane < START + until * SECOND
+    ]
+    for n, second in enumerate(range(1_800, last, 40)):
+        person = [flow_id_of((n + 1) << 40)]
+        pane = START + second * SECOND
+        rows.append(FactRow(pane, 0, leaf, "callback", "failure", "007", count=1, people=person))
+    return built(rows, last - 10, last)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tries_one_after_the_other_are_people_where_nobody_succeeds_any_more(seed: int) -> None:
+    frame = with_tries(seed, 1_800)
+    found, scope = judge(frame), frame.scopes.paths.index("ssoe/idme")
+    assert frame.persons(30 * MINUTE)[-1, scope] == 1
+    assert found.fires[:, scope].all()
+    assert (found.gain()[:, scope] >= found.gain()[:, 0]).all()
+    assert float(found.explain(9, scope).estimated_users or 0) > 40
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tries_one_after_the_other_are_one_person_where_others_succeed_as_before(seed: int) -> None:
+    assert not judge(with_tries(seed, 3_300)).fires.any()
