@@ -8,6 +8,7 @@ without the ``*`` at the end, such as ``prod``, ``prod/ssoe``, ``prod/*/idme`` o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from itertools import product, zip_longest
 from types import MappingProxyType
 
@@ -44,15 +45,20 @@ _MOST_LEAVES = 1_000
 #: The most raw leaves of which the position is remembered.
 _MOST_KNOWN = 20_000
 
+#: So many answers about paths are remembered; the steps of an incident ask the same again and again.
+_ANSWERS_KEPT = 4_096
+
 #: A value or None on each axis.
 Leaf = tuple[str | None, ...]
 
 
+@lru_cache(_ANSWERS_KEPT)
 def named(path: str) -> tuple[str, ...]:
     """The values of a path that begins with its environment, without the environment: ``("*", "idme")``."""
     return tuple(path.split("/")[1:])
 
 
+@lru_cache(_ANSWERS_KEPT)
 def narrowness(path: str) -> tuple[int, tuple[int, ...]]:
     """How narrow a scope is, for comparing scopes: by the number of its values, then by their axes, later ones last."""
     axes = tuple(axis for axis, value in enumerate(named(path)) if value != ANY)
@@ -64,6 +70,7 @@ def path_of(env: str, values: Iterable[str]) -> str:
     return "/".join((env, *values)).rstrip("/*") if env else "/".join(values).rstrip("/*")
 
 
+@lru_cache(_ANSWERS_KEPT)
 def contains(wide: str, narrow: str) -> bool:
     """Whether every event that the scope ``narrow`` can hold is one that ``wide`` holds; a scope contains itself."""
     if wide.partition("/")[0] != narrow.partition("/")[0]:
@@ -74,12 +81,14 @@ def contains(wide: str, narrow: str) -> bool:
     return all(value in (ANY, own) for value, own in zip(outer, inner, strict=False))
 
 
+@lru_cache(_ANSWERS_KEPT)
 def shared(path: str, other: str) -> str:
     """Return the scope of what two scopes of an environment that overlap have in common: the values of both."""
     values = zip_longest(named(path), named(other), fillvalue=ANY)
     return path_of(path.partition("/")[0], [b if a == ANY else a for a, b in values])
 
 
+@lru_cache(_ANSWERS_KEPT)
 def overlaps(one: str, other: str) -> bool:
     """Whether an event can be in both scopes: in ``prod/*/idme`` and ``prod/ssoe``, though neither holds the other."""
     if one.partition("/")[0] != other.partition("/")[0]:
@@ -123,6 +132,7 @@ class Scopes:
         members: bool (group, leaf): which leaves a group is made of.
         alone: (leaf,) the group that consists of the leaf alone; 0 for a free place.
         version: changes whenever any of these does.
+        derived: type -> what others have made of these; forgotten whenever any of them changes.
     """
 
     def __init__(
@@ -144,6 +154,7 @@ class Scopes:
         self.leaves: list[Leaf | None] = [leaf and tuple(leaf) for leaf in kept.leaves]
         self._groups: list[str | int | None] = list(kept.groups)
         self.version = 0
+        self.derived: dict[type, object] = {}
         self._free_leaves = [n for n, leaf in enumerate(self.leaves) if leaf is None]
         self._free_groups = [n for n, group in enumerate(self._groups) if group is None]
         self._changed()
@@ -162,6 +173,10 @@ class Scopes:
             {leaf[axis] for leaf in self._places if leaf[axis] is not None} for axis in range(len(self.axes))
         ]
         self.paths = [group if isinstance(group, str) else None for group in self._groups]
+        self._whole_paths = [path and f"{self.env}/{path}" for path in self.paths]
+        self._whole_paths[ENVIRONMENT] = self.env
+        self._of_path = {path: n for n, path in enumerate(self._whole_paths) if path is not None}
+        self.derived = {}
         self.members: Bools = np.zeros((len(self._groups), len(self.leaves)), dtype=bool)
         self.alone: Ints = np.zeros(len(self.leaves), dtype=np.int64)
         for leaf, place in self._places.items():
@@ -189,15 +204,14 @@ class Scopes:
         Raises:
             KeyError: the group is no scope.
         """
-        path = self.paths[group]
+        path = self._whole_paths[group]
         if path is None:
             raise KeyError(group)
-        return f"{self.env}/{path}" if path else self.env
+        return path
 
     def index(self, path: str) -> int | None:
         """The position of the scope with this path, which begins with the environment; None if there is none."""
-        env, _, below = path.partition("/")
-        return self._index.get(below) if env == self.env else None
+        return self._of_path.get(path)
 
     def position(self, leaf: Leaf) -> int:
         """The position of the leaf that events with these raw values are counted on.

@@ -29,12 +29,12 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from detectors.arrays import Bools, Floats, Ints
+from detectors.arrays import Bools, Floats
 from detectors.axes import contains
 from detectors.detection.lattice.lattice import Lattice, lattice_of
 from detectors.detection.lattice.selection import Selection, absorbed
 from detectors.detection.outage import needed_evidence
-from detectors.detection.verdicts import FIRING, Verdicts
+from detectors.detection.verdicts import Verdicts
 from detectors.incidents import Cause
 from detectors.instants import HOUR
 from detectors.policy.policy import Policy
@@ -81,18 +81,20 @@ def attribute(
     if announced:
         planned = frozenset(group for group in lattice.order if _within(lattice.path(group), announced))
     indices = (frame.scopes.index(scope) for scope in known)
-    around = _Around(busy, planned, tuple(index for index in indices if index is not None))
+    around = _Around(busy, lattice, planned, tuple(index for index in indices if index is not None))
     out = _causes(_groups(serious), verdicts, frame, n, policy, around)
+    around = _Around(busy, lattice, planned)
     for group in minor:
-        out += _causes([group], verdicts, frame, n, policy, _Around(busy, planned))
+        out += _causes([group], verdicts, frame, n, policy, around)
     return out
 
 
 @dataclass(frozen=True)
 class _Around:
-    """What bears on the causes of a step: groups with traffic, and under announced maintenance; known incidents."""
+    """What bears on the causes of a step: groups with traffic, or under announced maintenance; known incidents."""
 
     busy: frozenset[int]
+    lattice: Lattice
     planned: frozenset[int]
     known: tuple[int, ...] = ()
 
@@ -113,9 +115,11 @@ def _causes(
     found: dict[int, list[Verdicts]] = {}
     gains: dict[int, float] = {}
     begun: dict[int, int] = {}
-    lattice = lattice_of(frame.scopes)
+    lattice = around.lattice
     for group in groups:
-        fires = reduce(np.logical_or, (verdict.state[n] == FIRING for verdict in group))
+        if not any(verdict.fires_at[n] for verdict in group):
+            continue
+        fires = reduce(np.logical_or, (verdict.fires[n] for verdict in group))
         if not (fires & lattice.is_scope).any():
             continue
         gain = reduce(np.maximum, (verdict.gain(n) for verdict in group))
@@ -138,7 +142,7 @@ def _causes(
         group = [
             verdict for inner, group in found.items() if lattice.holds[scope, inner] for verdict in group
         ]
-        leading, *others = sorted(group, key=lambda v: (v.state[n, scope] != FIRING, _rank(v)))
+        leading, *others = sorted(group, key=lambda v: (not v.fires[n, scope], _rank(v)))
         explains = _symptoms(lattice, scope, verdicts, n)
         cause = leading.explain(n, scope)
         first_bad = begun.get(scope, cause.first_bad)
@@ -148,7 +152,7 @@ def _causes(
             "gain": round(gains.get(scope, 0.0), 2),
         }
         out.append(msgspec.structs.replace(cause, state="firing", numbers=numbers, first_bad=first_bad))
-        out += [verdict.explain(n, scope) for verdict in others if verdict.state[n, scope] == FIRING]
+        out += [verdict.explain(n, scope) for verdict in others if verdict.fires[n, scope]]
     return out
 
 
@@ -198,7 +202,7 @@ def _symptoms(lattice: Lattice, scope: int, verdicts: Sequence[Verdicts], n: int
 
     Of scopes that hold the same events one is returned; the widest come first.
     """
-    firing = np.any([verdict.state[n] == FIRING for verdict in verdicts], axis=0)
+    firing = reduce(np.logical_or, (verdict.fires[n] for verdict in verdicts if verdict.fires_at[n]))
     related = lattice.holds[scope] | lattice.holds[:, scope]
     found = {int(f) for f in lattice.same[np.flatnonzero(firing & related & lattice.is_scope)]}
     return sorted(found - {scope}, key=lambda f: int(lattice.rank[f]))
@@ -212,7 +216,8 @@ def _groups(verdicts: Sequence[Verdicts]) -> list[list[Verdicts]]:
 
 def _busy(frame: Frame, n: int, policy: Policy) -> frozenset[int]:
     """Return the scopes that had traffic within the last hour."""
-    events = frame.counts[HOUR][n][:, [GOOD, BAD, EXCLUDED, STARTED]].sum(axis=1)
+    counts = frame.counts[HOUR][n].T
+    events = counts[GOOD] + counts[BAD] + counts[EXCLUDED] + counts[STARTED]
     return frozenset(np.flatnonzero(events >= policy.attribution.traffic).tolist())
 
 
@@ -230,23 +235,31 @@ def explaining(selection: Selection, lattice: Lattice, gain: Floats, fires: Bool
 
 
 def _explaining(selection: Selection, lattice: Lattice, gain: Floats, fires: Bools) -> set[int]:
-    meets = lattice.meets
     chosen = selection.by_rule(selection.cheapest())
-    firing = np.flatnonzero(fires & lattice.is_scope)
+    firing = fires & lattice.is_scope
     causes = {scope for scope in chosen if fires[scope]}
-
-    def unexplained() -> Ints:
-        return firing[~meets[firing][:, sorted(causes)].any(axis=1)]
-
-    def explain_rest() -> None:
-        while len(left := unexplained()):
-            most = max(left.tolist(), key=lambda f: (gain[f], lattice.rank[f]))
-            causes.add(int(lattice.same[most]))
-
+    left = _unexplained(lattice, firing, causes)
     for scope in sorted(chosen - causes, key=lambda scope: (-gain[scope], scope)):
-        if meets[unexplained(), scope].any():
+        met = left & lattice.meets[:, scope]
+        if met.any():
             causes.add(scope)
-    explain_rest()
+            left ^= met
+    _explain(left, causes, lattice, gain)
     causes = absorbed(lattice, selection.by_rule(causes))
-    explain_rest()  # a rule may have taken a part away that hardly fails
+    # A rule may have taken a part away that hardly fails.
+    _explain(_unexplained(lattice, firing, causes), causes, lattice, gain)
     return absorbed(lattice, causes)
+
+
+def _unexplained(lattice: Lattice, firing: Bools, causes: set[int]) -> Bools:
+    """Return (group,) which of the groups that fire meet no cause."""
+    return np.asarray(firing & ~lattice.meets[:, sorted(causes)].any(axis=1))
+
+
+def _explain(left: Bools, causes: set[int], lattice: Lattice, gain: Floats) -> None:
+    """Add causes, in place, until each group of ``left`` (group,) meets one: the one with the most gain comes first."""
+    while left.any():
+        most = max(np.flatnonzero(left).tolist(), key=lambda f: (gain[f], lattice.rank[f]))
+        cause = int(lattice.same[most])
+        causes.add(cause)
+        left = left & ~lattice.meets[:, cause]

@@ -7,11 +7,10 @@ read: where another detector fires, where an incident is open, or for an observe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from detectors.arrays import Bools
 from detectors.detection.burn_rate import BurnRateDetector
 from detectors.detection.detector import Detector
 from detectors.detection.funnel import FunnelDetector
@@ -19,7 +18,7 @@ from detectors.detection.latency import LatencyDetector
 from detectors.detection.outage import OutageDetector
 from detectors.detection.silence import SilenceDetector
 from detectors.detection.surge import SurgeDetector
-from detectors.detection.verdicts import FIRING, Verdicts
+from detectors.detection.verdicts import Verdicts
 from detectors.history.history import History
 from detectors.policy.policy import Policy
 from detectors.windows.frame import Frame
@@ -51,16 +50,26 @@ class Findings:
         """Return the verdicts of each detector, in the order of the detectors."""
         return [self._verdict(detector) for detector in self._detectors]
 
-    def fires(self) -> Bools:
-        """Return (step,) whether any detector fires on any scope."""
-        fires = np.zeros(len(self._frame.ends), dtype=bool)
+    def judge_in_turn(self, *, whole: bool) -> Iterator[None]:
+        """Find out where detectors fire; yield after each detector, so that the caller may let others run.
+
+        Args:
+            whole: whether all verdicts are needed, also of detectors that cannot fire.
+        """
         for detector in self._detectors:
-            if detector.name in self._known or detector.may_fire(self._frame):
-                fires |= (self._verdict(detector).state == FIRING).any(axis=1)
-        return fires
+            if whole or detector.may_fire(self._frame):
+                self._verdict(detector)
+            yield
+
+    def fires(self) -> list[bool]:
+        """Return (step,) whether any detector fires on any scope. Go through ``judge_in_turn`` before."""
+        nowhere = [False] * len(self._frame.ends)
+        return [
+            any(at) for at in zip(nowhere, *(known.fires_at for known in self._known.values()), strict=True)
+        ]
 
     def moved(self, step: int) -> dict[str, int]:
-        """Return how much traffic has moved away from scopes at a step, by path. Call ``fires`` before."""
+        """Return how much traffic has moved away from scopes at a step, by path. As for ``fires``."""
         found = {}
         for verdict in self._known.values():
             if verdict.moved is not None:

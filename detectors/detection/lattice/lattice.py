@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +87,8 @@ class Lattice:
         ]
         self.divided: Bools = np.array([any(of) for of in zip(*self.distinct, strict=True)], dtype=bool)
         self._chosen: dict[tuple[object, ...], frozenset[int]] = {}
+        self._shared: dict[tuple[int, int], int | None] = {}
+        self._busy_parts: tuple[frozenset[int], list[list[list[int]]]] | None = None
         self.around: list[list[int]] = [[] for _ in range(self.size)]
         for of_axis in self.parts:
             for group, parts in enumerate(of_axis):
@@ -125,11 +126,20 @@ class Lattice:
         """Return the position of a scope by its path without the environment; None if there is none."""
         return self._index.get(path)
 
+    def busy_parts(self, busy: frozenset[int]) -> list[list[list[int]]]:
+        """Return ``distinct`` without the parts that are not in ``busy``, which hardly changes between steps."""
+        if self._busy_parts is None or self._busy_parts[0] != busy:
+            kept = [[[part for part in parts if part in busy] for parts in axis] for axis in self.distinct]
+            self._busy_parts = busy, kept
+        return self._busy_parts[1]
+
     def shared(self, group: int, other: int) -> int | None:
         """Return the scope of what two scopes share, the values of both; None if there is none."""
-        codes = np.maximum(self._codes[group], self._codes[other])
-        found = np.flatnonzero((self._codes == codes).all(axis=1) & self.is_scope)
-        return int(found[0]) if len(found) else None
+        if (group, other) not in self._shared:
+            codes = np.maximum(self._codes[group], self._codes[other])
+            found = np.flatnonzero((self._codes == codes).all(axis=1) & self.is_scope)
+            self._shared[group, other] = int(found[0]) if len(found) else None
+        return self._shared[group, other]
 
     def value(self, group: int, axis: str) -> str | None:
         """Return the value that a group names on an axis (name); None without one."""
@@ -254,13 +264,9 @@ def _trimmed(leaf: Sequence[str | None]) -> tuple[str, ...]:
     return tuple(values)
 
 
-_known: WeakKeyDictionary[Scopes, tuple[int, Lattice]] = WeakKeyDictionary()
-
-
 def lattice_of(scopes: Scopes) -> Lattice:
     """Return the lattice of an environment's scopes; built once for each of their versions."""
-    found = _known.get(scopes)
-    if found is None or found[0] != scopes.version:
-        found = scopes.version, Lattice(scopes)
-        _known[scopes] = found
-    return found[1]
+    found = scopes.derived.get(Lattice)
+    if not isinstance(found, Lattice):
+        found = scopes.derived[Lattice] = Lattice(scopes)
+    return found

@@ -22,6 +22,8 @@ __all__ = ["Selection", "absorbed"]
 #: chance in 10,000. A single failure where one in 2,500 is usual gains less (ln 2,500 = 7.8), so a stray one
 #: widens nothing.
 _OWN_EXCESS = 9.2
+#: The parts that explain a scope which is best explained as a whole.
+_ITSELF: Sequence[int] = ()
 #: The first axes are those of the methods and the providers.
 _MAIN = 2
 #: So many failing values of an axis are the scope around them, if they are at least half of those with traffic.
@@ -49,6 +51,8 @@ class Selection:
     ) -> None:
         self._lattice = lattice
         self._gain = gain
+        self._gains: list[float] = gain.tolist()
+        self._busy_parts = lattice.busy_parts(busy)
         self._busy = busy
         self._costs = costs
         self._planned = planned
@@ -70,49 +74,74 @@ class Selection:
 
     def cheapest(self) -> set[int]:
         """Return the set of disjoint scopes whose gains less costs are greatest."""
-        lattice, best = self._lattice, dict[int, tuple[float, list[int]]]()
-        nothing: tuple[float, list[int]] = (0.0, [])
-        gains, narrow = (self._gain > 0).tolist(), lattice.narrow.tolist()
+        lattice, values = self._lattice, self._values
+        gains, same, narrow = self._gains, lattice.same.tolist(), lattice.narrow.tolist()
+        best = [0.0] * lattice.size
+        # The parts that explain a group best; none where a scope does itself.
+        made_of = dict[int, Sequence[int]]()
         divided = set[int]()  # scopes of which a part explains something
-        values = self._values
         for group in reversed(lattice.order):
             if values[group] == 0.0 and group not in divided:
                 continue  # neither the scope nor a part of it explains anything
-            options = [nothing]
+            value, chosen = 0.0, _ITSELF
             for axis in self._axes if group in divided else ():
-                found = [best[part] for part in lattice.parts[axis][group] if part in best]
-                if found:
-                    options.append((sum(one[0] for one in found), [s for one in found for s in one[1]]))
-            choice = max(options, key=lambda option: option[0])  # the first of equals
-            if gains[group]:
-                scope = int(lattice.same[group])
-                value = self.worth(scope)
+                parts = lattice.parts[axis][group]
+                of_parts = sum(map(best.__getitem__, parts))
+                if of_parts > value:  # the first of equals
+                    value, chosen = of_parts, parts
+            if gains[group] > 0:
+                scope = same[group]
+                own = self.worth(scope)
                 # Of equals the narrower one is chosen, but below two values none that explains no more.
-                if value + (self._costs.widening if narrow[scope] else 0.0) > choice[0]:
-                    choice = (value, [scope])
-            if choice[0] > 0:
-                best[group] = choice
+                if own + (self._costs.widening if narrow[scope] else 0.0) > value:
+                    value, chosen = own, _ITSELF
+            if value > 0:
+                best[group], made_of[group] = value, chosen
                 divided.update(lattice.around[group])
-        env = lattice.order[0]
-        return set(best.get(env, nothing)[1])
+        out, left = set[int](), [lattice.order[0]]
+        while left:
+            group = left.pop()
+            if group in made_of:
+                left += made_of[group]
+                if not made_of[group]:
+                    out.add(same[group])
+        return out
 
     def worth(self, group: int) -> float:
         """Return what a scope gains less its costs; 0 if that is negative, or if the scope fails in a part alone."""
         value = self._values[group]
         if value == 0.0 or self._lattice.narrow[group]:
             return value
-        return value if self._fails_itself(self._first, group) else 0.0
+        return value if self._fails_itself(self._first, group) and not self._is_one_part(group) else 0.0
+
+    def _is_one_part(self, group: int) -> bool:
+        """Whether at most one part along an axis fails unplanned, and one fails more surely than the whole scope.
+
+        So it is where such a part holds two methods of which one does not fail surely enough: it is refused itself,
+        and does not show that what is around it fails.
+        """
+        for axis in self._axes:
+            busy, failing = self._parts(axis, group)
+            surer = any(self._gains[part] > self._gains[group] for part in failing)
+            if len(busy) > 1 and len(failing - self._planned) < 2 and surer:
+                return True
+        return False
+
+    def _parts(self, axis: int, group: int) -> tuple[list[int], set[int]]:
+        """Return the parts with traffic of a scope along an axis, and those of them that fail by themselves."""
+        busy = self._busy_parts[axis][group]
+        return busy, {part for part in busy if self._gains[part] >= _OWN_EXCESS}
 
     def _fails_itself(self, axis: int, group: int) -> bool:
         """Whether a scope fails in excess beyond one of its parts along an axis.
 
         Two parts with traffic must gain by themselves, or what has no value on the axis: nothing narrower names it.
         """
-        busy = [part for part in self._lattice.distinct[axis][group] if part in self._busy]
+        busy, failing = self._parts(axis, group)
         if len(busy) < 2:
             return True
-        failing = sum(bool(self._gain[part] >= _OWN_EXCESS) for part in busy if part not in self._planned)
-        return failing >= 2 or (failing == 0 and self._has_rest(axis, group)) or self._rest_fails(group)
+        unplanned = len(failing - self._planned)
+        return unplanned >= 2 or (unplanned == 0 and self._has_rest(axis, group)) or self._rest_fails(group)
 
     def _has_rest(self, axis: int, group: int) -> bool:
         """Whether a scope has leaves without a value on an axis."""
@@ -141,7 +170,10 @@ class Selection:
         lattice = self._lattice
         around = np.flatnonzero(lattice.rest >= 0)
         rest = lattice.rest[around]
-        beside = (self._gain[rest] >= least) & ~lattice.meets[others][:, rest].any(axis=0)
+        fails = self._gain[rest] >= least
+        if not fails.any():
+            return set()
+        beside = fails & ~lattice.meets[others][:, rest].any(axis=0)
         return self.by_rule(around[beside].tolist())
 
     # -- rules ------------------------------------------------------------------------------------------------

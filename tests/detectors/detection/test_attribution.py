@@ -24,7 +24,8 @@ from detectors.scopes import CSPS, LEAVES, SCOPES, contains, scope_path
 from detectors.windows.counters import BAD, GOOD
 from detectors.windows.frame import Frame
 from streams.settings.policy_file import default_policy
-from tests.detectors.detection.simulated.traffic import START, Traffic, scope, usual
+from tests.detectors.detection.simulated.traffic import START, Traffic, scope
+from tests.detectors.detection.test_silence import full
 
 POLICY = default_policy()
 NOTHING = History("prod")
@@ -84,8 +85,7 @@ def test_a_stray_failure_on_the_other_method_widens_nothing(before: int, seed: i
     leaf = LEAVES.index(("sis", "idme"))
     traffic.counts[1_800 - before, leaf, [GOOD, BAD]] += [-1, 1]
     traffic.people[1_800 - before, leaf] += 1
-    history = usual(days=16, start=START + DAY)
-    named = {name for found in causes(traffic, 1_800, history=history) for name in scopes(found)}
+    named = {name for found in causes(traffic, 1_800, history=full()) for name in scopes(found)}
     assert all(contains("prod/ssoe", name) for name in named)
     assert "prod/ssoe" in named
 
@@ -201,7 +201,7 @@ def test_failing_tokens_are_the_methods_though_every_provider_is_well() -> None:
 @pytest.mark.parametrize("path", ["", "ssoe", "sis", "*/idme", "ssoe/logingov"])
 def test_silence_is_attributed_alike(path: str) -> None:
     traffic = Traffic(5_400, 1).silence(path, 4_000, 5_400)
-    for found in causes(traffic, 4_150, 4_250, usual(days=16, start=START + DAY)):
+    for found in causes(traffic, 4_150, 4_250, full()):
         assert scopes(found) == [scope_path("prod", scope(path))]
         assert found[0].detector == "silence"
         assert found[0].estimated_users
@@ -209,7 +209,7 @@ def test_silence_is_attributed_alike(path: str) -> None:
 
 def test_silence_of_one_and_failure_of_another_are_two_causes() -> None:
     traffic = Traffic(5_400, 1).silence("sis", 4_000, 5_400).fail("ssoe/idme", 4_000, 5_400)
-    found = causes(traffic, 4_300, 4_301, usual(days=16, start=START + DAY))[0]
+    found = causes(traffic, 4_300, 4_301, full())[0]
     assert [(c.scope, c.detector) for c in found if c.detector != "burn_rate"] == [
         ("prod/sis", "silence"),
         ("prod/ssoe/idme", "outage"),
@@ -273,6 +273,16 @@ def test_detectors_that_are_not_known_here_are_attributed_by_themselves() -> Non
 def test_a_symptom_of_another_detector_within_a_cause_is_no_cause() -> None:
     verdicts = [made_up({"ssoe": 100.0}), made_up({"ssoe/idme": 30.0}, "silence")]
     assert [(c.scope, c.detector) for c in attribute(verdicts, BUSY, 0, POLICY)] == [("prod/ssoe", "outage")]
+
+
+def test_a_provider_that_hardly_fails_on_one_method_is_not_the_environment_where_all_others_are_well() -> (
+    None
+):
+    gains = {"*/idme": 90.0, "": 56.0, "sis/idme": 35.0, "sis": 17.0, "ssoe": 10.8, "ssoe/idme": 7.6}
+    found = attribute([made_up(gains)], BUSY, 0, POLICY, ("prod/*/idme",))
+    assert scopes(found) == ["prod/ssoe/idme", "prod/sis/idme"]  # both within the known incident, which stays
+    others = {"*/logingov": 20.0, "ssoe/logingov": 10.0, "sis/logingov": 10.0}
+    assert scopes(attribute([made_up({**gains, **others, "": 110.0})], BUSY, 0, POLICY)) == ["prod"]
 
 
 FIRING_SCOPES = st.dictionaries(st.sampled_from(SCOPES), st.floats(0, 500), min_size=1, max_size=len(SCOPES))
