@@ -236,6 +236,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         str, ...
     ] = ()  # receivers of the routes that this epoch was for, in the order of their first message
     policy_hash: str = ""
+    key_prefix: str = ""  # what its dedup keys begin with, as of its opening; empty: as the policy says
     process: Process = Process()
 
     @property

@@ -1,0 +1,1 @@
+"""The life of incidents: how they open, change, recover, resolve and close, and how severe they are meanwhile."""

@@ -91,7 +91,7 @@ def _weigh(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder, 
         in_maintenance=recorder.is_maintained(scope),
         **_muted(incident, recorder, opening=opening),
         narrower=tuple(sorted(narrower)[:CAUSES_LIMIT]),
-        fail_over=advise(view, scope, policy, incident.fail_over),
+        fail_over=advise(view, scope, policy, incident.fail_over, recovering=incident.state == "recovering"),
         policy_hash=policy.hash,
     )
     if not may_page(memory.incident):
@@ -123,7 +123,9 @@ def _people(
     estimate = max((c.estimated_users for c in causes if c.estimated_users is not None), default=None)
     sure = max(seen.people, floor(estimate or 0.0))
     growth = memory.growth = grown(memory.growth, scope, began, at, lately.people, policy)
-    projection = max(projected(growth, at, policy), seen.people)
+    begin = growth.seen[0][0]
+    recent = lately if begin == began else _own_people(incident, begin, recorder)
+    projection = max(projected(growth, at, policy, recent.people), seen.people)
     impact = figure(seen.people, projection, at - began, estimate, policy)
     over = ((1, rules.severity_1_over), (2, rules.severity_2_over))
     gone = [severity for severity, limit in over if refuted(growth, at, sure, limit, policy)]

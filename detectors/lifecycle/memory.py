@@ -49,11 +49,11 @@ class View(Protocol):
         ...
 
     def counts(self, scope: str, window: int = COUNTS_WINDOW) -> Counts:
-        """Counts of a scope in ``[T - window, T)``."""
+        """Counts of a scope in ``[T - window, T)``; ``window`` in ms."""
         ...
 
     def returned(self, scope: str, window: int) -> float | None:
-        """The share of started sign-ins that came back in ``[T - window, T)``, 0-1; None where it is not known."""
+        """The share of started sign-ins that came back in ``[T - window, T)`` (ms), 0-1; None: it is not known."""
         ...
 
     def people(self, scope: str, since: int) -> Distinct:

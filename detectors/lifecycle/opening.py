@@ -27,7 +27,7 @@ def begin(
     acknowledgement, but still declared, and still with the people that it has hit within the hour.
     """
     before = memory.incident if memory is not None else None
-    incident = _blank(before, incident_id, scope, causes, recorder.at)
+    incident = _blank(before, incident_id, scope, causes, recorder)
     begun = IncidentMemory(
         incident=incident,
         level=Level(),
@@ -55,9 +55,10 @@ def begin(
 
 
 def _blank(
-    before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], at: int
+    before: Incident | None, incident_id: str, scope: str, causes: Sequence[Cause], recorder: Recorder
 ) -> Incident:
     """An incident at its opening, before the evidence is assessed."""
+    at, prefix = recorder.at, recorder.policy.notify.dedup_prefix
     fresh: dict[str, Any] = {
         "scope": scope,
         "state": "open",
@@ -84,6 +85,7 @@ def _blank(
             basis="observed",
             users_impacted=0,
             first_bad_at=at,
+            key_prefix=prefix,
             **fresh,
         )
     ended = dict.fromkeys(

@@ -140,7 +140,7 @@ def grown(before: Growth | None, scope: str, since: int, at: int, people: int, p
     return Growth(scope, since, seen, people, at, bout_at, longest)
 
 
-def projected(growth: Growth, at: int, policy: Policy) -> float:
+def projected(growth: Growth, at: int, policy: Policy, lately: int) -> float:
     """Return the people of a whole hour: those so far, and the new ones of the rest of the hour; 0 for no projection.
 
     Their rate is the lower bound (``confidence``) of the new people of the projection window, or of the whole time if
@@ -150,12 +150,15 @@ def projected(growth: Growth, at: int, policy: Policy) -> float:
     Args:
         growth: as of T.
         at: T, ms.
+        lately: people with a bad event since the first instant of ``growth.seen``. No more are new: who was taken for
+            the tries of one person may turn out to be many at once.
     """
     left = HOUR - (at - growth.since)
     if left <= 0 or not growth.outlasts:
         return 0.0
     begin, known = growth.seen[0]
-    rate = poisson_lower_bound(growth.most - known, policy.severity.confidence) / max(at - begin, policy.step)
+    new = min(growth.most - known, lately)
+    rate = poisson_lower_bound(new, policy.severity.confidence) / max(at - begin, policy.step)
     if at > growth.grew_at:
         rate = min(rate, -log(_UNLIKELY) / (at - growth.grew_at))
     return growth.most + rate * left

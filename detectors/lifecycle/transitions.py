@@ -21,6 +21,7 @@ from detectors.incidents import Cause, FindingState, Incident
 from detectors.instants import HOUR, MINUTE, SECOND, format_duration
 from detectors.lifecycle.absence.gone import is_expected
 from detectors.lifecycle.assessment import assess
+from detectors.lifecycle.fail_over import advise
 from detectors.lifecycle.memory import COUNTS_WINDOW, IncidentMemory
 from detectors.lifecycle.recorder import Recorder
 from detectors.lifecycle.severity import PRODUCTION
@@ -208,7 +209,14 @@ def _relapse(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder
         causes=causes,
         state=memory.resume,
         recovering_at=None,
+        fail_over=_advice(memory, recorder, recovering=False),
     )
+
+
+def _advice(memory: IncidentMemory, recorder: Recorder, *, recovering: bool) -> str | None:
+    """The advice to fail over of an incident that begins or ceases to recover in this step."""
+    incident = memory.incident
+    return advise(recorder.view, incident.scope, recorder.policy, incident.fail_over, recovering=recovering)
 
 
 def _move_severity(memory: IncidentMemory, causes: Sequence[Cause], recorder: Recorder) -> None:
@@ -305,6 +313,7 @@ def _recover(memory: IncidentMemory, recorder: Recorder) -> None:
             f" {format_duration(rules.recover_for)}.",
             state="recovering",
             recovering_at=recorder.at,
+            fail_over=_advice(memory, recorder, recovering=True),
         )
     if memory.incident.state == "recovering" and memory.quiet_for >= rules.recover_for:
         quiet = format_duration(rules.recover_for)

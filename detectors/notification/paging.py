@@ -27,8 +27,11 @@ LEVELS: dict[int, Level] = {1: "critical", 2: "error", 3: "warning"}
 
 
 def dedup_key(incident: Incident, policy: Policy) -> str:
-    """The receivers' key for an incident and epoch."""
-    return f"{policy.notify.dedup_prefix}:{incident.id}:{incident.epoch}"
+    """Return the receivers' key for an incident and epoch.
+
+    It begins as the policy said when the incident opened: by another key receivers would not find what they have open.
+    """
+    return f"{incident.key_prefix or policy.notify.dedup_prefix}:{incident.id}:{incident.epoch}"
 
 
 def may_page(incident: Incident) -> bool:

@@ -109,6 +109,24 @@ def test_advice_for_a_provider_holds_until_half_succeed(
     assert (advise(later, "prod/*/idme", POLICY, given) is not None) is advised
 
 
+def test_nobody_is_advised_to_switch_while_it_recovers() -> None:
+    # the failures have stopped, and the 15 minutes still hold them
+    world = World(ratios=DOWN)
+    assert advise(world, "prod/ssoe", POLICY, None, recovering=True) is None
+    given = advise(world, "prod/ssoe", POLICY, None)
+    later = advise(world, "prod/ssoe", POLICY, given, recovering=True)
+    assert later == (
+        "Do not switch web sign-ins from SSOe to SiS any more, as it recovers; where that is done,"
+        " go back to the share before when 50% succeed on SSOe."
+    )
+    assert advise(world, "prod/ssoe", POLICY, later, recovering=True) == later
+    # it stands until SSOe is back, and if it fails again it is advised again, also between both ratios
+    between = World(ratios={"prod/ssoe": (45, 55), "prod/sis": (99, 1)})
+    assert advise(between, "prod/ssoe", POLICY, later, recovering=True) == later
+    assert (advise(between, "prod/ssoe", POLICY, later) or "").startswith("Switch web sign-ins from SSOe")
+    assert advise(World(ratios=WELL), "prod/ssoe", POLICY, later, recovering=True) is None
+
+
 def test_the_advice_about_one_provider_does_not_stand_for_all() -> None:
     between = {"prod/ssoe": (45, 55), "prod/sis": (99, 1)}
     given = "Switch web sign-ins by ID.me from SSOe to SiS: over 15m 20% return on SSOe and 70% on SiS;"

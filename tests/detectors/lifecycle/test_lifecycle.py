@@ -248,6 +248,19 @@ def test_fail_over_is_advised_while_ssoe_fails_and_sis_works() -> None:
     assert scenario.play(until=20).incidents["prod-1"].fail_over is None
 
 
+def test_nobody_is_told_to_fail_over_once_it_recovers_until_it_fails_again() -> None:
+    # recovering after a minute of quiet, while the window of the advice still holds the failures
+    scenario = Scenario()
+    scenario.world.ratios = {"prod/ssoe": (20, 80), "prod/sis": (99, 1)}
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.at(10).quiet()
+    scenario.at(200).fires("prod/ssoe", people=60)
+    advice = {one.kind: one.incident.fail_over or "" for one in scenario.play(until=210).transitions}
+    assert advice["opened"].startswith("Switch web sign-ins from SSOe to SiS: over 15m 20% succeed")
+    assert advice["recovering"].startswith("Do not switch web sign-ins from SSOe to SiS any more")
+    assert advice["relapsed"].startswith("Switch web sign-ins from SSOe to SiS: over 15m 20% succeed")
+
+
 def test_what_failing_people_have_in_common_is_brought_up_to_date_each_minute_and_tells_nobody() -> None:
     def common(value: str) -> tuple[Common, ...]:
         return (Common(field="client_id", value=value, failing=88, failing_of=90, usual_share=0.31),)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from detectors.confidence import poisson_lower_bound
 from detectors.instants import HOUR, MINUTE, SECOND
@@ -34,7 +34,7 @@ def test_so_many_events_or_more_are_as_unlikely_as_the_confidence_says_at_the_lo
     events: int, confidence: float
 ) -> None:
     bound = poisson_lower_bound(events, confidence)
-    assert poisson.sf(events - 1, bound) == pytest.approx(1 - confidence, rel=1e-6)
+    assert pdtrc(events - 1, bound) == pytest.approx(1 - confidence, rel=1e-6)
 
 
 def test_the_lower_bound_of_nothing_is_nothing() -> None:
@@ -81,7 +81,7 @@ class _Incident:
         for second in range(1, seconds + 1):
             at, people = second * SECOND, people_at(second)
             growth = grown(growth, "prod", 0, at, people, POLICY)
-            self.projections.append(max(projected(growth, at, POLICY), people))
+            self.projections.append(max(projected(growth, at, POLICY, people), people))
             seen = figure(people, self.projections[-1], at, None, POLICY)
             gone = [s for s, limit in ((1, 1000), (2, 50)) if refuted(growth, at, people, limit, POLICY)]
             level = follow(level, seen.users, "prod", at, POLICY, sure=people, gone=gone)
@@ -131,6 +131,15 @@ def test_bouts_that_end_soon_are_projected_once_and_one_that_outlasts_them_is_at
     assert found.severities[1500] == 1
 
 
+def test_whose_tries_turn_out_to_be_many_people_at_once_are_not_all_new() -> None:
+    growth = None
+    for minute in range(1, 31):
+        growth = grown(growth, "prod", 0, minute * MINUTE, 1 if minute < 30 else 15, POLICY)
+    assert growth is not None
+    assert projected(growth, 30 * MINUTE, POLICY, 15) > 75
+    assert 15 < projected(growth, 30 * MINUTE, POLICY, 3) < 40
+
+
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=200))
 def test_a_projection_is_never_less_than_what_was_observed_and_ends_with_the_hour(more: list[int]) -> None:
     growth, people = None, 0
@@ -138,7 +147,7 @@ def test_a_projection_is_never_less_than_what_was_observed_and_ends_with_the_hou
         people += new
         at = (n + 1) * 30 * SECOND
         growth = grown(growth, "prod", 0, at, people, POLICY)
-        projection = projected(growth, at, POLICY)
+        projection = projected(growth, at, POLICY, people)
         assert projection >= people or not projection
         assert at < HOUR or not projection
         assert len(growth.seen) <= 12, "what is remembered is bounded"

@@ -52,6 +52,22 @@ def test_a_rise_is_a_trigger_at_the_same_key() -> None:
     ]
 
 
+def test_an_incident_keeps_the_keys_with_which_it_opened_whatever_the_policy_says_by_then() -> None:
+    scenario = Scenario()
+    scenario.at(0).fires("prod/ssoe", people=60)
+    scenario.play(until=100)
+    scenario.policy = policy("notify: {dedup_prefix: other}\n")
+    scenario.restart()
+    scenario.at(110).hits(2000)
+    scenario.at(200).quiet("prod/ssoe")
+    scenario.at(4 * HOURS).fires("prod/sis", people=60)
+    heard = scenario.play(until=4 * HOURS)
+    assert heard.when("resolved")
+    keys = {(command.incident_id, command.sink): command.dedup_key for command in heard.commands}
+    assert set(keys.values()) == {"watchofficer:prod-1:0", "other:prod-2:0"}
+    assert keys["prod-2", "pagerduty"] == "other:prod-2:0"
+
+
 def test_a_rise_to_severity_1_after_an_acknowledgement_wakes_again() -> None:
     scenario = Scenario()
     scenario.at(0).fires("prod/ssoe", people=60)
