@@ -155,7 +155,9 @@ def banners(
 
 def _made(key: str, now: _Current, before: Banner | None, at: int, policy: Policy) -> Banner:
     behind = now.incident
-    title, message = _words(provider_name(key, policy), key, now.state, now.described)
+    title, message = "", ""
+    if now.state != "ok":
+        title, message = _words(provider_name(key, policy), key, now.state, now.described)
     since = now.since if before is None else before.since if before.state == now.state else at
     return Banner(
         key=key,
@@ -175,17 +177,20 @@ def _made(key: str, now: _Current, before: Banner | None, at: int, policy: Polic
 def _steady(made: Banner, before: Banner, at: int, policy: Policy) -> Banner:
     """The banner that follows another one: it changes at most ``_MOST`` times an hour, whatever flickers.
 
-    A worsening is never held. Anything else waits while it would be later than the last change but one, so that a
+    A worsening is never held. An easing waits while it would be later than the last change but one, so that a
     worsening can follow it; and where this one would be the last, a key that has been critical within the hour is
-    critical again at once.
+    critical again at once. Another incident behind the same state waits where the changes left would be too few for an
+    easing and all that may follow it.
     """
     recent = tuple(change for change in before.changes if change[0] > at - HOUR)
     if (made.state, made.incident_id) == (before.state, before.incident_id):
         return made if made.changes == recent else replace(made, changes=recent)
-    if BADNESS[made.state] <= BADNESS[before.state] and len(recent) >= _MOST - 1:
+    left = _MOST - len(recent)
+    needed = 2 if made.state != before.state else 3 if made.state == "critical" else 4
+    if BADNESS[made.state] <= BADNESS[before.state] and left < needed:
         shown = replace(before, version=at, updated_at=at, valid_until=at + policy.banner.valid_for)
         return replace(shown, changes=recent)
-    if made.state == "warning" and len(recent) == _MOST - 1 and "critical" in dict(recent).values():
+    if made.state == "warning" and left == 1 and "critical" in dict(recent).values():
         title, message = _words(provider_name(made.key, policy), made.key, "critical", "")
         made = replace(made, state="critical", title=title, message=message)
     return replace(made, changes=(*recent, (at, made.state)))
@@ -262,8 +267,6 @@ def _words(name: str | None, key: str, state: BannerState, described: str) -> tu
 
     ``name`` is what people call the provider that the key names; None if it names none.
     """
-    if state == "ok":
-        return "", ""
     if state == "maintenance":
         title = f"Maintenance of signing in with {name}" if name else "Maintenance of signing in"
         text = described or "You may have trouble signing in while it lasts."

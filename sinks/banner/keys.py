@@ -19,6 +19,8 @@ __all__ = ["MVI", "BannerKeys", "Service", "Services", "Visitor", "provider_name
 #: The master person index: both sign-in methods depend on it. The front end knows it as ``mvi``.
 MVI = "mvi"
 _METHOD, _CSP, _CLIENT = "auth_method", "csp", "client_id"
+#: Of so many scopes the keys are remembered.
+_SCOPES_KEPT = 1_000
 
 
 class Visitor(NamedTuple):
@@ -66,9 +68,11 @@ class BannerKeys:
         self._policy = policy
         retired = (one.retired for of_axis in policy.values.values() for one in of_axis.values())
         self._retirements = sorted(at for at in retired if at is not None)
-        # (axis, how many values have retired) -> the values that have a banner; of an environment its keys
+        # (axis, how many values have retired) -> the values that have a banner; of an environment its keys, of a scope
+        # those that it sets
         self._shown_of: dict[tuple[str, int], tuple[str, ...]] = {}
         self._keys_of: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._set_by: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def methods(self, at: int) -> tuple[str, ...]:
         """The auth methods that have a banner at ``at`` (ms), in the order of the policy."""
@@ -101,6 +105,14 @@ class BannerKeys:
         own banner. A scope that names a client sets the key of its own path. A scope with a value that has no banner
         sets none.
         """
+        asked = scope, bisect_right(self._retirements, at)
+        if asked not in self._set_by:
+            if len(self._set_by) >= _SCOPES_KEPT:
+                self._set_by.clear()
+            self._set_by[asked] = self._keys_set_by(scope, at)
+        return self._set_by[asked]
+
+    def _keys_set_by(self, scope: str, at: int) -> tuple[str, ...]:
         env = scope.partition("/")[0]
         if env not in self._policy.envs:
             return ()

@@ -10,6 +10,8 @@ __all__ = ["SURE", "stands", "surely_fails"]
 
 #: z of the one-sided lower bound of the share that fails: 95 %.
 SURE = 1.645
+#: Where the finding itself says that so many fail, failures that do not count against the service count here.
+_COLLAPSED = 0.5
 #: What these detectors find leaves no failures that could be counted.
 _WITHOUT_FAILURES = frozenset({"silence", "funnel", "declared", "shortfall"})
 
@@ -35,13 +37,14 @@ def surely_fails(incident: Incident, at: int, limit: float) -> bool:
     """Whether surely at least the share ``limit`` of sign-ins fail: of people in five minutes, or since it began.
 
     Of an incident that is younger than the five minutes as many of the successes count as fall into its time. Failing
-    sessions are no failing sign-ins.
+    sessions are no failing sign-ins. Where success has collapsed, failures by codes of the person's own act count too.
     """
     if incident.failing_ratio < limit:
         return False
     counts = incident.counts_now
     if counts is None or not _WITHOUT_FAILURES.isdisjoint(incident.causes):
         return True
-    people = min(counts.bad, counts.users_impacted)
-    good = counts.good * min(1.0, max(at - incident.first_bad_at, 0) / counts.window)
-    return bool(wilson_lower(people, people + good, SURE) >= limit)
+    within = min(1.0, max(at - incident.first_bad_at, 0) / counts.window)
+    left_out = counts.excluded if incident.failing_ratio >= _COLLAPSED else 0
+    failed = min(counts.bad, counts.users_impacted) + left_out * within
+    return bool(wilson_lower(failed, failed + counts.good * within, SURE) >= limit)

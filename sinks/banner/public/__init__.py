@@ -1,0 +1,1 @@
+"""What everybody is told: the status page, its feed, and outages that concern some states alone."""

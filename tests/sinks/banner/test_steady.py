@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -35,6 +35,14 @@ def test_of_a_young_incident_only_the_successes_of_its_own_time_count() -> None:
     one = failing(10, 600, failing_ratio=0.7, first_bad_at=T - 5 * SECOND)
     assert states(one) == {"prod/ssoe": "warning"}
     assert states(replace(one, first_bad_at=T - 200 * SECOND)) == {}
+
+
+def test_where_success_has_collapsed_failures_that_are_the_persons_own_act_elsewhere_count() -> None:
+    one = failing(0, 110, failing_ratio=0.58)
+    assert one.counts_now is not None
+    declined = replace(one, counts_now=replace(one.counts_now, excluded=150))
+    assert states(declined) == {"prod/ssoe": "warning"}
+    assert states(replace(declined, failing_ratio=0.4)) == {}
 
 
 def test_failing_sessions_set_no_banner() -> None:
@@ -107,6 +115,7 @@ FLICKERING = st.lists(
 
 
 @given(FLICKERING)
+@example([(1, 2, "a"), (1, 2, "b"), (1, "resolved", "a"), (1, 2, "a"), (1, 1, "a")])
 def test_whatever_flickers_a_key_changes_four_times_an_hour_and_a_worsening_is_never_held(
     steps: list[tuple[int, str | int, str]],
 ) -> None:
