@@ -46,6 +46,8 @@ def api_tokens(text: str) -> tuple[ApiToken, ...]:
             raise ValueError(f"{_FORM} (entry {number})")
         name, role, secret = matched.groups()
         found.append(ApiToken(name, "read" if role == "read" else "respond", SecretStr(secret)))
+    if not found:
+        raise ValueError(f"holds no token: {_FORM}")
     if len({one.name for one in found}) < len(found):
         raise ValueError("names somebody twice: each token has a name of its own")
     if len({one.secret.get_secret_value() for one in found}) < len(found):

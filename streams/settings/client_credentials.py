@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import httpx
 import msgspec
-from aiokafka.errors import AuthenticationFailedError
 from pydantic import SecretStr
 
-from streams.settings.kept_token import KeptToken
+from streams.settings.kept_token import KeptToken, no_token
 
 __all__ = ["ClientCredentials"]
 
@@ -68,17 +67,13 @@ class ClientCredentials(KeptToken):
                 async for part in response.aiter_bytes():
                     body += part
                     if len(body) > _MOST_BYTES:
-                        raise _failed(self._url, "its answer is too large")
+                        raise no_token(self._url, "its answer is too large")
         except (httpx.HTTPError, TimeoutError, OSError) as error:
-            raise _failed(self._url, f"no answer: {type(error).__name__}") from None
+            raise no_token(self._url, f"no answer: {type(error).__name__}") from None
         if response.status_code != httpx.codes.OK:
-            raise _failed(self._url, f"status {response.status_code}")
+            raise no_token(self._url, f"status {response.status_code}")
         try:
             answer = msgspec.json.decode(body, type=_Answer, strict=False)
         except msgspec.MsgspecError:
-            raise _failed(self._url, "its answer holds no access_token") from None
+            raise no_token(self._url, "its answer holds no access_token") from None
         return answer.access_token, answer.expires_in
-
-
-def _failed(url: str, why: str) -> AuthenticationFailedError:
-    return AuthenticationFailedError(f"{url} gives no token for Kafka: {why}")

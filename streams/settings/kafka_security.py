@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aiokafka.abc import AbstractTokenProvider
-from pydantic import Field
 
 from detectors.errors import WatchofficerError
 from detectors.policy.types import Fault
-from sinks.configuration import Group, HttpUrl, ReadableFile, Secret
+from sinks.configuration import Group, HttpUrl, ReadableFile, Secret, formed
+from sinks.small_files import read_small_file
 from streams.settings.client_credentials import ClientCredentials
+from streams.settings.kept_token import no_token
 from streams.settings.msk_iam import MskIam
 from streams.settings.reread_tls import RereadContext
 
@@ -27,8 +28,10 @@ __all__ = ["BrokerSecurity", "UnusableCertificate"]
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"]
 
-AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")]
+AwsRegion = Annotated[str, formed(r"[a-z]{2}(-[a-z]+)+-[0-9]+", "must be a region of AWS: us-gov-west-1")]
 
+#: Bytes of a file that are read of it where it should hold a token.
+_MOST_OF_A_TOKEN = 64 << 10
 _PASSWORD_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -234,14 +237,25 @@ class BrokerSecurity(Group):
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not typed
-    """Supplies the token in a file, which is read whenever a connection is made."""
+    """Supplies the token in a file, which is read whenever a connection is made.
+
+    While the file holds none, connections fail as they do with a token that the broker refuses: whoever mends the file
+    need not restart the worker.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     async def token(self) -> str:
-        text = await asyncio.to_thread(self._file.read_text, "utf-8")
-        return text.strip()
+        try:
+            text = (await asyncio.to_thread(read_small_file, self._file, _MOST_OF_A_TOKEN)).decode().strip()
+        except OSError as error:
+            raise no_token(self._file, f"it cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise no_token(self._file, "it is not UTF-8 text") from None
+        if not text or len(text.split()) > 1:
+            raise no_token(self._file, "it must hold one word, and " + ("has more" if text else "is empty"))
+        return text
 
 
 class _Encrypted(Exception):

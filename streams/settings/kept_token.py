@@ -7,8 +7,9 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import AuthenticationFailedError
 
-__all__ = ["KeptToken"]
+__all__ = ["KeptToken", "no_token"]
 
 #: A token is asked for anew when this share of its life is over.
 _OLD = 0.8
@@ -40,3 +41,13 @@ class KeptToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is not
     @abstractmethod
     async def _ask(self) -> tuple[str, float]:
         """Return a new token, and how long it lives, in seconds."""
+
+
+def no_token(source: object, why: str) -> AuthenticationFailedError:
+    """Return the error of a place that should give a token: a file, or the address of a server.
+
+    Args:
+        source: the place.
+        why: what is wrong with it, in words that hold no secret.
+    """
+    return AuthenticationFailedError(f"{source} gives no token for Kafka: {why}")

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from detectors.policy.types import Fault
-from sinks.configuration import Group, HttpUrl, Secret
+from sinks.configuration import Group, HttpUrl, Secret, UserPath
 
 __all__ = ["SchemaRegistry"]
 
@@ -34,7 +34,7 @@ class SchemaRegistry(Group):
     url: HttpUrl | None = None
     username: str | None = None
     password: Secret | None = None
-    folder: Annotated[Path, AfterValidator(_folder)] | None = None
+    folder: Annotated[UserPath, AfterValidator(_folder)] | None = None
 
     def faults(self) -> Iterator[Fault]:
         if self.url is not None and self.folder is not None:

@@ -7,7 +7,6 @@ moment it is read, and no message, repr or dump shows its value.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import ssl
@@ -27,9 +26,10 @@ from pydantic_settings import (
 )
 
 from detectors.errors import WatchofficerError
-from sinks.configuration import HeaderSecret, Port, SecretUrl, is_secret
+from sinks.configuration import HeaderSecret, Port, SecretUrl, UserPath, expanded, is_secret
 from sinks.receivers.registry import Receivers
 from streams.settings.api_tokens import ApiToken, ApiTokens, api_tokens
+from streams.settings.given import PREFIX, secret_in, slips_in_names, text_of, told_of_secret
 from streams.settings.http_tls import HttpTls
 from streams.settings.kafka_security import BrokerSecurity, UnusableCertificate
 from streams.settings.schema_registry import SchemaRegistry
@@ -47,11 +47,6 @@ __all__ = [
     "read_settings",
     "variables",
 ]
-
-PREFIX = "WATCHOFFICER_"
-
-#: The greatest size of a file that holds a secret, bytes.
-_MAX_SECRET = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,20 +68,27 @@ class SettingsError(WatchofficerError, ValueError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
-def _brokers(value: object) -> object:
+def _parts(value: object, must: str) -> list[str]:
+    """Return what a value lists with commas, one part at least.
+
+    Raises:
+        ValueError: it lists nothing; the message says what it must be.
+    """
     if isinstance(value, str):
-        value = [part for part in value.split(",") if part.strip()]
+        value = [part.strip() for part in value.split(",") if part.strip()] or None
     if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
-        raise ValueError("must be brokers as host:port, several with commas: kafka-1:9092,kafka-2:9092")
-    return tuple(host_and_port(part) for part in value)
+        raise ValueError(must)
+    return list(value)
+
+
+def _brokers(value: object) -> object:
+    must = "must be brokers as host:port, several with commas: kafka-1:9092,kafka-2:9092"
+    return tuple(host_and_port(part) for part in _parts(value, must))
 
 
 def _names(value: object) -> object:
-    if isinstance(value, str):
-        value = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
-        raise ValueError("must be login-events, or mappings as NAME or FILE[=TOPIC], several with commas")
-    return tuple(value)
+    must = "must be login-events, or mappings as NAME or FILE[=TOPIC], several with commas"
+    return tuple(_parts(value, must))
 
 
 def _topic_prefix(value: str) -> str:
@@ -102,15 +104,12 @@ def _bind(value: str) -> str:
 
 
 def _origins(value: object) -> object:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
-        raise ValueError(_ORIGINS)
+    parts = _parts(value, _ORIGINS)
     if not all(
-        part == "*" or re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", part, re.ASCII) for part in value
+        part == "*" or re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", part, re.ASCII) for part in parts
     ):
         raise ValueError(_ORIGINS)
-    return tuple(value)
+    return tuple(parts)
 
 
 _ORIGINS = "must be origins of pages, in lower case and without a path: https://www.va.gov,https://staging.va.gov; or *"
@@ -133,7 +132,7 @@ class Settings(Receivers, BaseSettings):
         bind, port: address and port on which HTTP is served.
         http_tls: the certificate by which it is served.
         heartbeat_url: called each minute while all is well. Whoever knows it can keep the alarm silent: a secret.
-        unknown: a sentence for each ``WATCHOFFICER_`` variable that is not a setting.
+        doubts: a sentence for each variable that looks like a setting and is none, and each secret that looks odd.
     """
 
     model_config = SettingsConfigDict(
@@ -148,7 +147,7 @@ class Settings(Receivers, BaseSettings):
     broker_security: BrokerSecurity = BrokerSecurity()
     client_rack: Annotated[str, Field(min_length=1, max_length=249)] | None = None
     topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
-    policy: Path | None = None
+    policy: UserPath | None = None
     inputs: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: HeaderSecret | None = None
     api_tokens: ApiTokens | None = None
@@ -161,7 +160,7 @@ class Settings(Receivers, BaseSettings):
     http_tls: HttpTls = HttpTls()
     log_format: Literal["console", "json"] = "console"
     heartbeat_url: SecretUrl | None = None
-    unknown: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -282,53 +281,53 @@ def _variables(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Varia
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _variables(field.annotation, (*above, name))
-        elif (*above, name) != ("unknown",):
+        elif (*above, name) != ("doubts",):
             yield Variable(variable_name(*above, name), (*above, name), is_secret(field.annotation))
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings from environment variables. An empty variable counts as not set.
+    """Read the settings from environment variables. An empty variable counts as not set, and so does one of blanks.
 
     Raises:
         SettingsError: variables cannot be used; the error carries every problem.
     """
     known = variables()
-    given = {n: v for n, v in environ.items() if re.match(f"{PREFIX}(?!EXERCISE_)", n) and v}
+    given = {n: v for n, v in environ.items() if not n.startswith(f"{PREFIX}EXERCISE_") and v.strip()}
     values: dict[str, str | SecretStr] = {}
     files: dict[str, Path] = {}
     problems: list[SettingsProblem] = []
+    secrets = [variable.name for variable in known if variable.secret]
+    doubts = list(slips_in_names(given, [variable.name for variable in known], secrets))
     for variable in known:
         file_variable = f"{variable.name}_FILE"
         blamed = file_variable if variable.secret and file_variable in given else variable.name
         try:
-            if variable.secret and file_variable in given:
+            if blamed == file_variable:
                 if variable.name in given:
                     raise ValueError(f"must not be set beside {variable.name}: which one counts?")
-                files[variable.name] = Path(given[file_variable])
-                values[variable.name] = _secret_in_file(files[variable.name])
+                files[variable.name] = expanded(Path(text_of(given[file_variable], secret=False)))
+                text = secret_in(files[variable.name])
             elif variable.name in given:
-                text = _utf8(given[variable.name])
-                values[variable.name] = SecretStr(text) if variable.secret else text
+                text = text_of(given[variable.name], secret=variable.secret)
+            else:
+                continue
         except ValueError as error:
             problems.append(SettingsProblem(blamed, str(error)))
-    names = [v.name for v in known] + [f"{v.name}_FILE" for v in known if v.secret]
-    unknown = tuple(_unknown(name, names) for name in sorted(given.keys() - set(names)))
+            continue
+        values[variable.name] = SecretStr(text) if variable.secret else text
+        doubts += told_of_secret(blamed, text) if variable.secret else ()
     source = EnvSettingsSource(Settings)
     # pydantic's source receives only settings, with secrets wrapped, because it may quote an invalid value.
     source.env_vars = {name.lower(): value for name, value in values.items()}  # type: ignore[misc]
     try:
-        settings = Settings(**source(), unknown=unknown)
+        settings = Settings(**source(), doubts=tuple(sorted(doubts)))
     except ValidationError as error:
-        problems += [_of_file(problem, files) for problem in _problems_of(error)]
+        told = {problem.variable for problem in problems}
+        found = (_of_file(problem, files) for problem in _problems_of(error))
+        problems += [problem for problem in found if problem.variable not in told]
     if problems:
         raise SettingsError(tuple(sorted(problems, key=lambda problem: problem.variable))) from None
     return settings
-
-
-def _utf8(text: str) -> str:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("is not UTF-8 text")
-    return text
 
 
 def _of_file(problem: SettingsProblem, files: Mapping[str, Path]) -> SettingsProblem:
@@ -342,32 +341,6 @@ def _of_file(problem: SettingsProblem, files: Mapping[str, Path]) -> SettingsPro
 def _not_set(group: str, names: list[str]) -> str:
     named = " and ".join(variable_name(group, name) for name in names)
     return f"{named} {'is' if len(names) == 1 else 'are'} not set"
-
-
-def _secret_in_file(file: Path) -> SecretStr:
-    """Read a secret from a file, without the line break at its end; messages name the file, never its content."""
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(_MAX_SECRET + 1)
-    except OSError as error:
-        raise ValueError(f"names {file}, which cannot be read: {error.strerror}") from None
-    if len(raw) > _MAX_SECRET:
-        raise ValueError(f"names {file}, which is too large to be a secret")
-    try:
-        text = raw.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError(f"names {file}, which is not UTF-8 text") from None
-    if not text:
-        raise ValueError(f"names {file}, which is empty")
-    return SecretStr(text)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    # Compared without the prefix, which would make all names similar.
-    endings = [word.removeprefix(PREFIX) for word in known]
-    near = difflib.get_close_matches(name.removeprefix(PREFIX), endings, 1, 0.75)
-    hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
-    return f"{name} is not a setting{hint}"
 
 
 def _problems_of(error: ValidationError) -> Iterator[SettingsProblem]:

@@ -1,4 +1,4 @@
-"""How are a bootstrap server and a key of hashes written?"""
+"""How are a bootstrap server, the URL of a server and a key of hashes written?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
-__all__ = ["HashKey", "host_and_port"]
+__all__ = ["HashKey", "base_url", "host_and_port"]
+
+
+def base_url(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a server, without a slash at its end; an IPv6 address stands in brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def host_and_port(text: str) -> str:

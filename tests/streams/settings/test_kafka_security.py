@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import AuthenticationFailedError
 
 from streams.settings.settings import Settings, SettingsError, read_settings
 
@@ -81,6 +82,29 @@ async def test_oauthbearer_reads_the_token_anew_for_each_connection(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "it cannot be read: No such file or directory"),
+        (b" \n", "it must hold one word, and is empty"),
+        (b"hunter2 hunter2", "it must hold one word, and has more"),
+        (b"hunter2\xff", "it is not UTF-8 text"),
+    ],
+)
+async def test_a_file_without_a_token_fails_the_connection_and_says_so(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+    settings = read(protocol="SASL_PLAINTEXT", mechanism="OAUTHBEARER", token_file=str(file))
+    provider = settings.kafka_client_kwargs()["sasl_oauth_token_provider"]
+    file.unlink() if content is None else file.write_bytes(content)
+    with pytest.raises(AuthenticationFailedError) as caught:
+        await provider.token()
+    assert str(caught.value).endswith(f"{file} gives no token for Kafka: {says}")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("security", "said"),
     [
         ({"protocol": "SASL_SSL"}, "MECHANISM: must be set for SASL_SSL, for instance to SCRAM-SHA-512"),
@@ -116,20 +140,20 @@ async def test_oauthbearer_reads_the_token_anew_for_each_connection(tmp_path: Pa
                 "protocol": "SASL_SSL",
                 "mechanism": "OAUTHBEARER",
                 "aws_region": "us-gov-west-1",
-                "token_file": "/dev/null",
+                "token_file": __file__,
             },
             "AWS_REGION: must not be set beside the token file",
         ),
         ({"username": "u"}, "USERNAME: is for SASL, which PLAINTEXT has not"),
         ({"password": "p"}, "PASSWORD: is for SASL, which PLAINTEXT has not"),
         ({"protocol": "SSL", "mechanism": "PLAIN"}, "MECHANISM: is for SASL, which SSL has not"),
-        ({"ca_file": "/dev/null"}, "CA_FILE: is for TLS, which PLAINTEXT has not"),
+        ({"ca_file": __file__}, "CA_FILE: is for TLS, which PLAINTEXT has not"),
         (
-            {"protocol": "SSL", "cert_file": "/dev/null"},
+            {"protocol": "SSL", "cert_file": __file__},
             "KEY_FILE: must be set: a certificate and its key go",
         ),
         (
-            {"protocol": "SSL", "key_file": "/dev/null"},
+            {"protocol": "SSL", "key_file": __file__},
             "CERT_FILE: must be set: a certificate and its key go",
         ),
         (
