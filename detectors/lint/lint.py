@@ -16,7 +16,7 @@ from detectors.lint.rule import PEAK, Ground, LintSeverity, Rule
 from detectors.policy.policy import Policy, parse_policy
 from detectors.policy.source import PolicyError, PolicyProblem, Refusal, Source, read_source
 
-__all__ = ["INVALID", "RULES", "Finding", "check", "lint"]
+__all__ = ["INVALID", "RULES", "Finding", "check", "lint", "refused"]
 
 #: Every rule, by subject.
 RULES: tuple[Rule, ...] = (
@@ -70,24 +70,29 @@ def lint(
         shipped: the values of the shipped policy.
         now: the present, ms.
         peak: sign-ins an hour at the busiest.
-
-    Raises:
-        PolicyError: the text is no YAML document.
     """
-    source = read_source(text, name)
+    try:
+        source = read_source(text, name)
+    except PolicyError as error:
+        return refused(error)
     found: list[Finding] = []
     wrong: set[str] = set()
     policy: Policy | None
     try:
         policy = parse_policy(text, name, shipped)
     except PolicyError as error:
-        found += [_found(problem, problem.refusal, "error") for problem in error.errors]
+        found += refused(error)
         wrong = {_section(problem.path) for problem in error.errors}
         policy = _rest(source, wrong, shipped)
     if policy is not None:
         ground = Ground(policy, source, parse_policy("{}", name, shipped), now, peak)
         found += [one for one in check(ground) if _section(one.path) not in wrong]
     return sorted(found, key=lambda one: (one.line, one.column, one.path, one.rule))
+
+
+def refused(error: PolicyError) -> list[Finding]:
+    """The findings about a policy or mapping that cannot be used: every problem, in the order of the text."""
+    return [_found(problem, problem.refusal, "error") for problem in error.errors]
 
 
 def check(ground: Ground) -> list[Finding]:

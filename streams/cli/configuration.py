@@ -16,7 +16,7 @@ from streams.mappings.inputs import PLAIN, Input, read_inputs
 from streams.mappings.mapping import FIXED_KEY
 from streams.mappings.schemas.store import schemas_of
 from streams.runtime.logs import configure_logs
-from streams.settings.policy_file import default_policy, load_policy
+from streams.settings.policy_file import PolicyFile
 from streams.settings.settings import PREFIX, Settings, SettingsError, SettingsProblem, read_settings
 
 __all__ = ["announce", "configured", "inputs_of", "warn_of_settings"]
@@ -30,8 +30,8 @@ _OFF = " is off: "
 
 def configured(
     environ: Mapping[str, str], policy_file: str | None, *, verbose: bool = False
-) -> tuple[Settings, Policy]:
-    """Read the settings and the policy, and configure the log.
+) -> tuple[Settings, Policy, PolicyFile]:
+    """Read the settings and the policy, and configure the log; returns both, and where the policy stands.
 
     Args:
         environ: the variables of the process.
@@ -45,10 +45,10 @@ def configured(
     settings = read_settings(environ)
     settings.kafka_client_kwargs()
     settings.http_context()
-    file = policy_file or settings.policy
-    policy = load_policy(Path(file)) if file else default_policy()
+    file = PolicyFile(Path(policy_file) if policy_file else settings.policy)
+    policy = file.load()
     configure_logs(settings.log_format, secrets=settings.secrets(), verbose=verbose)
-    return settings, policy
+    return settings, policy, file
 
 
 def inputs_of(settings: Settings) -> tuple[Input, ...]:
@@ -77,9 +77,9 @@ def inputs_of(settings: Settings) -> tuple[Input, ...]:
 
 
 def warn_of_settings(settings: Settings, policy: Policy) -> None:
-    """Log the settings that are unknown, and the receivers that lack a part or hear nothing."""
+    """Log what looks like a slip in the settings, and the receivers that lack a part or hear nothing."""
     gaps = (sentence for sentence in settings.sinks_off() if _OFF not in sentence)
-    for sentence in (*settings.unknown, *gaps, *unheard(policy, settings.sinks())):
+    for sentence in (*settings.doubts, *gaps, *unheard(policy, settings.sinks())):
         log.warning("settings", say=sentence)
 
 

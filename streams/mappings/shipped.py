@@ -6,8 +6,10 @@ from importlib import resources
 from pathlib import Path
 
 from detectors.policy.source import PolicyError, PolicyProblem
+from sinks.configuration import expanded
 from streams.mappings.mapping import FIXED_KEY, RecordMapping, compile_mapping
 from streams.mappings.schemas.store import Schemas
+from streams.settings.policy_file import read_document
 
 __all__ = ["load_mapping", "shipped_names"]
 
@@ -30,9 +32,9 @@ def load_mapping(name: str, key: bytes = FIXED_KEY, schemas: Schemas | None = No
         text = (resources.files("streams.mappings") / "shipped" / f"{name}{_SUFFIX}").read_bytes()
         return compile_mapping(text, f"{name}{_SUFFIX}", key)
     try:
-        text = Path(name).read_bytes()
-    except OSError as error:
+        text = read_document(expanded(Path(name)))
+    except (OSError, ValueError) as error:
         known = ", ".join(shipped_names())
-        reason = f"{error.strerror or error}; mappings that ship: {known}"
+        reason = f"{getattr(error, 'strerror', None) or error}; mappings that ship: {known}"
         raise PolicyError((PolicyProblem(name, 1, 1, "", reason),)) from None
     return compile_mapping(text, name, key, schemas)

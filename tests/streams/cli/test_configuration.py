@@ -37,7 +37,7 @@ def told(settings: Settings, policy: Policy) -> None:
 
 
 def test_five_lines_say_what_runs_and_what_is_off(capsys: pytest.CaptureFixture[str]) -> None:
-    settings, policy = configured(_SETTINGS | {"WATCHOFFICER_SLACK__CHANNEL": "C1"}, None)
+    settings, policy, _ = configured(_SETTINGS | {"WATCHOFFICER_SLACK__CHANNEL": "C1"}, None)
     told(settings, policy)
     said = capsys.readouterr().err
     assert said.splitlines() == [
@@ -54,7 +54,7 @@ def test_five_lines_say_what_runs_and_what_is_off(capsys: pytest.CaptureFixture[
 def test_a_log_in_json_has_one_line_with_the_variables_that_are_not_set(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told(*configured(_SETTINGS | {"WATCHOFFICER_LOG_FORMAT": "json"}, None))
+    told(*configured(_SETTINGS | {"WATCHOFFICER_LOG_FORMAT": "json"}, None)[:2])
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["tells"]) == ("starting", "nobody: no receiver is set")
     assert "Slack is off: WATCHOFFICER_SLACK__CHANNEL is not set" in line["off"]

@@ -20,7 +20,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "clean.yaml").write_text(CLEAN)
     (tmp_path / "spotted.yaml").write_text(SPOTTED)
-    (tmp_path / "broken.yaml").write_text("a: [\n")
     return tmp_path
 
 
@@ -38,11 +37,28 @@ def test_findings_are_status_1_and_told_a_line_each(folder: Path) -> None:
 
 
 def test_what_cannot_be_read_is_status_2_and_the_others_are_linted_all_the_same(folder: Path) -> None:
-    result = CliRunner().invoke(main, ["lint", "missing.yaml", "broken.yaml", "spotted.yaml"])
+    result = CliRunner().invoke(main, ["lint", "missing.yaml", "spotted.yaml"])
     assert result.exit_code == 2
     assert "missing.yaml:1: cannot be read: No such file or directory" in result.stderr
-    assert "broken.yaml:2: is not YAML" in result.stderr
     assert "[banner-expires-soon]" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        pytest.param("a: [\n", "invalid", id="no YAML"),
+        pytest.param("outage: {min_peple: 3}\n", "unknown-name", id="no policy"),
+        pytest.param("fields: 3\n", "invalid", id="no mapping"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_a_finding_whatever_it_is(folder: Path, text: str, rule: str) -> None:
+    (folder / "wrong.yaml").write_text(text)
+    result = CliRunner().invoke(main, ["lint", "wrong.yaml", "--json"])
+    findings = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert {(one["file"], one["severity"], one["rule"]) for one in findings} == {
+        ("wrong.yaml", "error", rule)
+    }
 
 
 def test_findings_as_json_lines(folder: Path) -> None:
