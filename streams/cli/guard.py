@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from contextlib import suppress
 
@@ -13,7 +12,7 @@ from streams.cli.configuration import announce, configured, warn_of_settings
 from streams.http.server import AddressTaken
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
-from streams.runtime.leaving import STOP_SECONDS, leave_in_time
+from streams.runtime.leaving import STOP_SECONDS, stop_on_signals
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.guard import Guard
 
@@ -23,18 +22,16 @@ __all__ = ["guard_command"]
 def guard_command(*, port: int | None, policy_file: str | None, verbose: bool) -> int:
     """Run a guard until a signal stops it; returns the exit status."""
     try:
-        settings, policy = configured(os.environ, policy_file, verbose=verbose)
+        settings, policy, _ = configured(os.environ, policy_file, verbose=verbose)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return asyncio.run(_run(settings, policy, port or settings.port, policy_file))
+    return asyncio.run(_run(settings, policy, settings.port if port is None else port, policy_file))
 
 
 async def _run(settings: Settings, policy: Policy, port: int, policy_file: str | None) -> int:
     warn_of_settings(settings, policy)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     guard = Guard(settings, policy, RealClock(), port)
     try:
         await guard.start()
@@ -50,7 +47,6 @@ async def _run(settings: Settings, policy: Policy, port: int, policy_file: str |
         policy_file=policy_file,
     )
     await stop.wait()
-    leave_in_time(0)
     with suppress(TimeoutError):
         async with asyncio.timeout(STOP_SECONDS):
             await guard.stop()

@@ -5,7 +5,7 @@ Each command imports its modules when it runs, so that ``--help`` answers at onc
 
 from __future__ import annotations
 
-import logging
+import signal
 import sys
 from typing import Any
 
@@ -28,6 +28,7 @@ from streams.cli.inputs.commands import (
 )
 from streams.cli.inputs.covers import covers
 from streams.cli.parameters import (
+    PORT,
     Duration,
     Instant,
     Rebase,
@@ -43,15 +44,19 @@ from streams.cli.reporting.commands import incidents, policy, report, slo, statu
 
 __all__ = ["main"]
 
-#: What a client of Kafka logs where no log is set up: a command that fails says itself what is wrong.
-_QUIET = logging.NullHandler()
 
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit status: 0 done; 1 done, and the answer is no (lint found an error, health a failure); 2 not done.",
+)
 @click.version_option(package_name="watchofficer", message="%(prog)s %(version)s")
 def main() -> None:
     """Detect outages of sign-in from login events, and notify the people who can repair them."""
-    logging.getLogger("aiokafka").addHandler(_QUIET)
+    import logging
+
+    # What a client of Kafka logs where no log is set up: a command that fails says itself what is wrong.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 @main.command()
@@ -200,7 +205,7 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
     show_default=True,
     help="Which parts run here. A guard notices when no worker evaluates any more (docs/blindness.md).",
 )
-@click.option("--port", type=int, help="Port of HTTP. Default: WATCHOFFICER_PORT.")
+@click.option("--port", type=PORT, help="Port of HTTP. Default: WATCHOFFICER_PORT.")
 @click.option(
     "--from", "start", type=StartAt(), help="Where the first start begins: earliest, latest, or an instant."
 )
@@ -217,6 +222,8 @@ def produce(events: tuple[str, ...], **options: Any) -> None:
 @errors_in_a_line
 def run(**options: Any) -> None:
     """Run a worker on the Kafka of WATCHOFFICER_BROKER."""
+    # It asks a worker to look at its policy, which it reads in any case, and asks a guard nothing: it ends neither.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if options["role"] == "guard":
         from streams.cli.guard import guard_command
 
@@ -234,7 +241,7 @@ def run(**options: Any) -> None:
 @click.option(
     "--speed", type=float, default=60.0, show_default=True, help="How many times faster than real time."
 )
-@click.option("--port", type=int, help="Port of HTTP. Default: a free port.")
+@click.option("--port", type=PORT, help="Port of HTTP. Default: a free port.")
 @click.option(
     "--once", is_flag=True, help="Exit when the scenario's incidents are over, and print what happened."
 )
@@ -258,7 +265,7 @@ def demo(**options: Any) -> None:
 @click.option(
     "--speed", type=float, help="How many times faster than real time: 60; live, until it begins: 10."
 )
-@click.option("--port", type=int, help="Port of HTTP. Default: a free port.")
+@click.option("--port", type=PORT, help="Port of HTTP. Default: a free port.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @policy_option
 @errors_in_a_line

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DONE",
     "FINDINGS",
+    "PORT",
     "USAGE",
     "Duration",
     "Instant",
@@ -33,8 +34,10 @@ __all__ = [
     "with_form",
 ]
 
-#: Exit statuses: done; findings (lint, test, doctor, demo --once); wrong usage or bad input.
+#: Exit statuses: done; done, and the answer is no (lint, test, doctor, map, health, demo --once); it could not be done.
 DONE, FINDINGS, USAGE = 0, 1, 2
+#: A port of TCP; 0 for any that is free.
+PORT = click.IntRange(0, 65535)
 _JSON = "Print JSON."
 
 
@@ -108,10 +111,6 @@ def errors_in_a_line(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except BrokenPipeError:
-            # The reader of the output has ended (`| head`): that is no failure.
-            sys.stderr.close()
-            sys.exit(DONE)
         except Exception as error:
             from detectors.policy.source import PolicyError
             from streams.mappings.schemas.registry import RegistryAway

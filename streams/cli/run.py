@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -23,9 +22,8 @@ from streams.kafka.faust_app import look_through_modules
 from streams.records.reading import Unreadable
 from streams.runtime.clocks import RealClock
 from streams.runtime.gc_tuning import tune_gc
-from streams.runtime.leaving import STOP_SECONDS, leave_in_time
+from streams.runtime.leaving import STOP_SECONDS, leave_in_time, stop_on_signals
 from streams.settings.settings import Settings, SettingsError
-from streams.worker.policies.keeper import PolicyFile
 from streams.worker.worker import Role, Worker, WorkerOptions
 
 __all__ = ["run_command"]
@@ -45,7 +43,7 @@ def run_command(
 ) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
     try:
-        settings, policy = configured(os.environ, policy_file, verbose=verbose)
+        settings, policy, file = configured(os.environ, policy_file, verbose=verbose)
         inputs = inputs_of(settings) if role in ("all", "ingest") else ()
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -53,10 +51,10 @@ def run_command(
     options = WorkerOptions(
         role=role,
         start=start,
-        port=port or settings.port,
+        port=settings.port if port is None else port,
         check_timestamps=not trust_producer_clocks,
         inputs=inputs,
-        policy_file=PolicyFile(Path(file) if (file := policy_file or settings.policy) else None),
+        policy_file=file,
         policy_force=policy_force,
     )
     if settings.broker_security.encrypted:
@@ -68,20 +66,7 @@ def run_command(
 async def _run(settings: Settings, policy: Policy, options: WorkerOptions, policy_file: str | None) -> int:
     """Run a worker until a signal or a failure stops it; returns the exit status."""
     warn_of_settings(settings, policy)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = 0
-
-    def on_signal() -> None:
-        nonlocal signals
-        signals += 1
-        if signals > 1:
-            os._exit(1)  # at once: the next start reads again what was not written
-        leave_in_time(0)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+    stop = stop_on_signals()
     stopping = asyncio.create_task(stop.wait())
     clock = RealClock()
     # Now, as it would hold up the event loop later.
@@ -89,7 +74,7 @@ async def _run(settings: Settings, policy: Policy, options: WorkerOptions, polic
     if "evaluate" in options.roles:
         WallClock(policy.time_zone, policy.holidays).load(clock())
     worker = Worker(settings, policy, clock, options)
-    loop.add_signal_handler(signal.SIGHUP, worker.reload_policy)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, worker.reload_policy)
     try:
         await worker.start()
     except AddressTaken as error:

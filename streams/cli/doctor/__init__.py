@@ -1,0 +1,1 @@
+"""`watchofficer doctor`: the checks of a deployment."""

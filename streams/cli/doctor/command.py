@@ -17,6 +17,7 @@ from streams.cli.doctor.cluster import Deployment, cluster_checks
 from streams.cli.doctor.inputs import worker_checks
 from streams.cli.doctor.local import disk_check, policy_checks
 from streams.cli.doctor.receivers import receiver_checks
+from streams.cli.inputs.address import own_url, trusted
 from streams.kafka.rights import least_rights
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import RealClock
@@ -52,8 +53,8 @@ def doctor_command(
     checks = asyncio.run(_of_others(settings, policy, role, check_timestamps=not trust_producer_clocks))
     checks += [*on_policy, disk_check()]
     if role != "guard":
-        base = (url or f"http://{settings.bind}:{settings.port}").rstrip("/")
-        checks += worker_checks(base, settings.api_token)
+        base = (url or own_url(settings)).rstrip("/")
+        checks += worker_checks(base, settings.api_token, trusted(settings, url))
     for check in checks:
         click.echo(msgspec.json.encode(check) if as_json else "\n".join(as_text(check)))
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 
 import httpx
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from detectors.instants import MINUTE, format_duration
 from streams.cli.doctor.check import Check
+from streams.cli.inputs.address import why_not
 from streams.ingest.input_health import InputReport
 
 __all__ = ["input_checks", "worker_checks"]
@@ -98,23 +100,24 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
 
 
-def worker_checks(base: str, token: SecretStr | None) -> list[Check]:
+def worker_checks(base: str, token: SecretStr | None, tls: ssl.SSLContext) -> list[Check]:
     """The checks of the inputs of a worker that runs.
 
     Args:
         base: where it serves HTTP.
         token: of HTTP; None for none.
+        tls: says which certificates are trusted.
     """
     headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
     try:
         answer = httpx.get(
-            f"{base}/api/v1/inputs-health", headers=headers, timeout=_PATIENCE, trust_env=False
+            f"{base}/api/v1/inputs-health", headers=headers, timeout=_PATIENCE, trust_env=False, verify=tls
         )
         answer.raise_for_status()
         found = msgspec.json.decode(answer.content, type=_Answer)
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.MsgspecError) as error:
         remedy = "start one with `watchofficer run`, or say where it is with --url"
-        return [Check("worker", "failed", f"no worker answers at {base}: {type(error).__name__}", remedy)]
+        return [Check("worker", "failed", f"no worker answers at {base}: {why_not(error)}", remedy)]
     checks = list(input_checks(found.now, found.inputs))
     return checks or [
         Check("inputs", "warning", "this worker reads no input", "ask one with the role ingest, by --url")

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from detectors.lint.lint import lint
-from detectors.policy.source import PolicyError
 from streams.cli.doctor.check import Check
-from streams.settings.policy_file import shipped_values
+from streams.settings.policy_file import read_document, shipped_values
 
 __all__ = ["disk_check", "policy_checks"]
 
@@ -30,12 +29,10 @@ def policy_checks(file: Path | None, now: int) -> Iterator[Check]:
         yield Check("policy", "ok", "the one that ships is in force")
         return
     try:
-        found = lint(file.read_bytes(), str(file), shipped_values(), now=now)
-    except (PolicyError, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        yield Check(
-            "policy", "failed", f"{file} cannot be read: {said}", "correct WATCHOFFICER_POLICY or the file"
-        )
+        found = lint(read_document(file), str(file), shipped_values(), now=now)
+    except OSError as error:
+        said = f"{file} cannot be read: {error.strerror}"
+        yield Check("policy", "failed", said, "correct WATCHOFFICER_POLICY or the file")
         return
     if not found:
         yield Check("policy", "ok", f"{file}: lint finds nothing")

@@ -66,5 +66,5 @@ def _not_told(settings: Settings, policy: Policy) -> Iterator[Check]:
             yield Check("receivers", "warning", sentence)
     for sentence in unheard(policy, settings.sinks()):
         yield Check("receivers", "warning", sentence, "mend the routes of the policy, or set it up")
-    for sentence in settings.unknown:
-        yield Check("settings", "warning", sentence, "correct the name, or remove it")
+    for sentence in settings.doubts:
+        yield Check("settings", "warning", sentence, "correct the variable, or remove it")

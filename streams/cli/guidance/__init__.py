@@ -1,0 +1,1 @@
+"""What helps people to find a command: examples, completion, progress, and the reference pages."""

@@ -1,0 +1,1 @@
+"""The commands that tell a watch something, or show what it reads."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +18,8 @@ __all__ = ["covers"]
 
 
 def _print(found: Iterable[Mapping[str, Any]], form: str) -> None:
+    import json
+
     for one in found:
         again = f" {one['recurs']}" if one["recurs"] else ""
         click.echo(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import ssl
 import sys
+from urllib.parse import urlsplit
 
+from streams.cli.inputs.address import own_url
 from streams.settings.settings import read_settings
 
 __all__ = ["health_command"]
 
 _PATIENCE = 4.0  # seconds for an answer
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, never bound
 _MOST_SHOWN = 2_000  # characters
 
 
@@ -27,8 +29,8 @@ def health_command(*, ready: bool, form: str) -> int:
         SettingsError: the settings cannot be used.
     """
     settings = read_settings(os.environ)
-    host = _ANYWHERE.get(settings.bind, settings.bind)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=_PATIENCE)
+    served = urlsplit(own_url(settings))
+    connection = _connection(served.scheme, served.hostname or "", settings.port)
     well = False
     try:
         connection.request("GET", "/readyz" if ready else "/healthz")
@@ -36,7 +38,7 @@ def health_command(*, ready: bool, form: str) -> int:
         well, said = answer.status == 200, answer.read(_MOST_SHOWN).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
         said = (
-            f"no answer at {host} port {settings.port}: {type(error).__name__}; start one with "
+            f"no answer at {served.geturl()}: {type(error).__name__}; start one with "
             "`watchofficer run`, or correct WATCHOFFICER_BIND and WATCHOFFICER_PORT"
         )
     finally:
@@ -46,3 +48,12 @@ def health_command(*, ready: bool, form: str) -> int:
     elif not well:
         print(said, file=sys.stderr)
     return 0 if well else 1
+
+
+def _connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=_PATIENCE)
+    # Nothing secret is sent, and a process whose certificate has expired lives.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=context)

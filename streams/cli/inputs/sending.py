@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from streams.cli.inputs.address import own_url, trusted, why_not
 from streams.settings.settings import SettingsError, read_settings
 
 __all__ = ["act_command", "fetch", "send", "tell"]
@@ -57,7 +58,7 @@ def _ask(
     headers = {} if body is None else {"Idempotency-Key": key or str(uuid.uuid4())}
     if settings.api_token is not None:
         headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
-    base = url or f"http://{settings.bind}:{settings.port}"
+    base = url or own_url(settings)
     try:
         answer = httpx.request(
             method,
@@ -66,6 +67,7 @@ def _ask(
             headers=headers,
             timeout=_PATIENCE,
             trust_env=False,
+            verify=trusted(settings, url),
         )
         said: Any = answer.json()
         if answer.status_code != wanted:
@@ -74,7 +76,7 @@ def _ask(
         if body is not None:
             said["accepted"]["id"]
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = f"no worker answers at {base}: {type(error).__name__}"
+        said = f"no worker answers at {base}: {why_not(error)}"
         print(f"{said}; start one with `watchofficer run`, or say where it is with --url", file=sys.stderr)
         return None
     except (ValueError, TypeError, KeyError):

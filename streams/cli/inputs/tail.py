@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import ssl
 import sys
 from contextlib import suppress
@@ -19,7 +18,7 @@ from streams.cli.configuration import configured
 from streams.cli.inputs.mapping import account_words, mapping_of
 from streams.http.server import AddressTaken
 from streams.kafka.topics import Topics
-from streams.runtime.leaving import STOP_SECONDS, leave_in_time
+from streams.runtime.leaving import STOP_SECONDS, stop_on_signals
 from streams.settings.reread_tls import RereadContext
 from streams.settings.settings import Settings
 from streams.tail.delivery import Records, as_events, as_they_are, keyed_by_events
@@ -77,7 +76,7 @@ def tail_command(options: TailOptions) -> int:
     if options.raw and options.mapping_name is None and options.topic is None:
         raise click.UsageError("--raw needs --mapping, whose topic lines then go to, or --topic")
     mapping = mapping_of(options.mapping_name, live=True) if options.mapping_name else None
-    settings, policy = configured(os.environ, options.policy_file)
+    settings, policy, _ = configured(os.environ, options.policy_file)
     default = Topics(settings.topic_prefix).login_events
     records: Records = as_they_are
     if mapping is not None and options.raw:
@@ -103,16 +102,7 @@ async def _run(
     tls: ssl.SSLContext | None,
 ) -> int:
     topic, records = onto
-    stop = asyncio.Event()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(1)  # at once: a file's next start reads again what was not acknowledged
-        leave_in_time(1)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    stop = stop_on_signals(late_code=1)
     tail = Tail(settings, policy, topic, records, options.source)
     source = _source(options, settings, tail.parts, tls)
     if isinstance(source, SyslogDoor | HttpDoor):

@@ -1,0 +1,1 @@
+"""How `watchofficer replay` runs: once or twice, in one process or in two."""

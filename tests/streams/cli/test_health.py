@@ -32,4 +32,4 @@ async def test_it_says_whether_the_process_lives_and_whether_it_works(
     finally:
         await server.stop()
     assert await asyncio.to_thread(health_command, ready=False, form="text") == 1
-    assert "no answer at 127.0.0.1" in capsys.readouterr().err
+    assert "no answer at http://127.0.0.1:" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What does the command line load before it knows which command runs?"""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,23 @@ def test_help_loads_neither_numpy_nor_kafka_and_numpy_will_run_on_one_thread() -
 
 def test_a_number_of_threads_that_the_user_has_set_is_kept() -> None:
     assert shown(OPENBLAS_NUM_THREADS="4") == "4"
+
+
+def test_a_hangup_while_it_starts_ends_neither_a_worker_nor_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATCHOFFICER_BROKER", raising=False)
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        assert CliRunner().invoke(main, ["run", "--role", "guard"]).exit_code == 2
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("command", ["run", "run --role guard", "demo", "exercise ssoe_outage"])
+def test_a_port_that_is_none_is_refused(command: str) -> None:
+    found = CliRunner().invoke(main, [*command.split(), "--port", "99999"])
+    assert found.exit_code == 2
+    assert "99999 is not in the range 0<=x<=65535" in found.stderr
 
 
 @pytest.fixture
