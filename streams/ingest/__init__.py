@@ -1,0 +1,1 @@
+"""From records of the input to segments: the loop that reads, folds and writes."""

@@ -29,7 +29,7 @@ __all__ = ["PartitionTask", "in_parts"]
 _TALLIES, _TALLY, _SLOT = 160 * 1024, 500, 20
 #: … and ``_RULE`` for each rule by which a mapping has skipped something.
 _RULE = 80
-#: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked ten times a second.
+#: An answer to a fetch that came no longer ago says how things stand: an idle partition is asked twenty times a second.
 _FRESH = 3_000  # ms
 
 
@@ -86,6 +86,18 @@ class PartitionTask:
         self._told: tuple[int, int | None, str] | None = None
         self._told_at = 0
 
+    # -- what a flush would tell ------------------------------------------------------------------------------
+
+    @property
+    def watermark(self) -> int | None:
+        """The watermark of what has been folded, ms; None before the first event."""
+        return self.fold.acceptance.watermark()
+
+    @property
+    def marked(self) -> str:
+        """Why the clock stands in for events since the last of them; "" where it does not."""
+        return self._marked
+
     # -- what arrives -----------------------------------------------------------------------------------------
 
     def follows(self, offset: int) -> bool:
@@ -122,14 +134,15 @@ class PartitionTask:
             self.fold.pass_over(status.position)
         self._heard_at = min(self._heard_at, now)  # the broker's time has been found to be earlier
         reason = self._reason(status, now)
-        reached = self.fold.acceptance.watermark()
+        reached = self.watermark
         mark = now - round(self._policy.watermark_delay * self._pace)
         if not reason or self.fold.next_offset < self._marks_from:
             if self._marked == "blind":
                 self._marked = ""  # it can be fetched again
             return None
-        # One mark a second: a resume record and a block come with each.
-        due = reached is None or mark - reached >= SECOND * self._pace
+        # One mark a second, as soon as the clock makes a T due: a resume record and a block come with each.
+        apart = SECOND * self._pace
+        due = reached is None or mark // apart > reached // apart
         if reason == "blind" and self._marked != "blind":
             self._blind_from = FAR_PAST if reached is None else reached
         blind_from = self._blind_from if reason == "blind" else None
@@ -150,7 +163,7 @@ class PartitionTask:
             return "idle"
         if status.held_back and self._marked == "skew":
             return "skew"  # the transaction is still open
-        reached = self.fold.acceptance.watermark()
+        reached = self.watermark
         delay = round(policy.watermark_delay * self._pace)
         behind = silent - delay if reached is None else now - delay - reached
         return "skew" if behind > policy.skew_after * self._pace else ""
@@ -169,7 +182,7 @@ class PartitionTask:
         """
         fold = self.fold
         mark = None if status is None else self._put_mark(status, now)
-        told = (fold.next_offset, fold.acceptance.watermark(), self._marked)
+        told = (fold.next_offset, self.watermark, self._marked)
         closed = fold.take_closed()
         recently = now - self._told_at < SECOND * self._pace
         if told == self._told and not closed and mark is None and recently:

@@ -36,6 +36,8 @@ from streams.ingest.read_report import ReadReport
 from streams.ingest.rejected_copies import RejectedCopies
 from streams.ingest.rejections import Rejections
 from streams.ingest.settings import IngestSettings
+from streams.ingest.waits.fetching import gather, let_fetch
+from streams.ingest.waits.flush_time import FlushTime
 from streams.ingest.waits.schema_wait import SchemaWait
 from streams.ingest.writes import Flush
 from streams.kafka.clients import Backoff, ClientFactory, Consumer
@@ -51,17 +53,14 @@ __all__ = ["Ingest"]
 
 log = structlog.get_logger(__name__)
 
-_POLL_MS = 100
-_FLUSH_SECONDS = 0.2
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0  # seconds, of the backoff
 _COMMIT_SECONDS = 10.0
 #: A consumer that lived for so long was well; one that fails sooner, by a denied right, waits longer each time.
 _WENT_WELL_SECONDS = 30.0
 _MAX_RECORDS = 10_000  # folded in one turn of the event loop
 _MAX_MAPPED = 1_000  # of them where records are mapped, which takes ten times as long
-_TURNS = 5  # of the loop: after three of them aiokafka has seen what was taken, and has asked for more
 _STOP_SECONDS = 5.0  # for the last flush
-_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered ten times a second
+_UNFETCHED_SECONDS = 5.0  # without an answer to a fetch; a silent partition is answered twenty times a second
 _LOG_APPEND_TIME = 1
 #: An answer may have been on its way for so long before it was seen, seconds.
 _ON_THE_WAY = 2.0
@@ -117,7 +116,7 @@ class Ingest(Service):
         self._partitions: dict[TopicPartition, PartitionTask] = {}
         self._assigned: set[TopicPartition] = set()
         self._generation = -1
-        self._flushed_at = 0.0
+        self._flushes = FlushTime(policy, timing, settings.pace)
         self._writing: asyncio.Task[None] | None = None
         self._monitor = FetchMonitor(timing.monotonic, timing.wall)
         self._time = time
@@ -213,14 +212,17 @@ class Ingest(Service):
         try:
             while not self.should_stop:
                 await self._claim_missing(consumer)
-                batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._most)
+                poll = self._flushes.poll_ms(self._partitions.values())
+                batches = await consumer.getmany(timeout_ms=poll, max_records=self._most)
                 self.polled_at = self._timing.monotonic()
                 if batches:
-                    await _let_fetch()
+                    await let_fetch()
                 for partition, records in batches.items():
                     self._take(consumer, partition, records)
-                if self._timing.monotonic() - self._flushed_at >= _FLUSH_SECONDS:
+                if self._flushes.is_due(self._partitions.values(), self.folded):
+                    await asyncio.sleep(0)  # a backlog's fold and its flush hold the loop up for long
                     await self._flush(consumer)
+                await gather(batches)
             await self._flush(consumer)
             await self._written()
         finally:
@@ -249,7 +251,7 @@ class Ingest(Service):
     async def _flush(self, consumer: Consumer) -> None:
         """Begin to write what was folded, after the flush before has been written."""
         await self._written()
-        self._flushed_at = self._timing.monotonic()
+        self._flushes.begin(self._partitions.values(), self.folded)
         now = self._clock()
         flush = Flush()
         assigned = consumer.assignment()
@@ -388,12 +390,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Keep the folds of partitions that stayed here without a break, and forget the others."""
         self._ingest.rebalanced(self._consumer, assigned)
-
-
-async def _let_fetch() -> None:
-    """Let aiokafka ask for the next batch, so that the broker sends it while this batch is folded."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
 
 
 def _instant(at: int | None) -> str | None:

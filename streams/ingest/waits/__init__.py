@@ -1,0 +1,1 @@
+"""What an input partition may wait for."""

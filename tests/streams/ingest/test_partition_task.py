@@ -91,6 +91,13 @@ def test_a_silent_partition_gets_a_mark_once_it_has_been_read_to_its_end(task: P
     assert marks(task, NOON + 5_000) == [("mark/0/7/1/idle", NOON + 5_000 - DELAY, "idle")]
 
 
+def test_marks_follow_each_other_where_the_clock_makes_a_second_due(task: PartitionTask) -> None:
+    task.take([event(0, NOON)], NOON)
+    told = [marks(task, NOON + after) for after in (1_900, 1_990, 2_000, 2_500, 2_999, 3_000)]
+    assert [len(one) for one in told] == [1, 0, 1, 0, 0, 1]
+    assert told[2][0][1] == NOON + 2_000 - DELAY
+
+
 def test_what_comes_behind_a_mark_is_written_after_it(task: PartitionTask) -> None:
     task.take([event(0, NOON)], NOON)
     assert [key for key, _, _ in marks(task, NOON + 5_000)] == ["mark/0/7/1/idle"]
