@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from detectors.arrays import Ints
+from detectors.arrays import Bools, Ints
 from detectors.windows.facts import ON_TIME, FactRow
-from detectors.windows.latency_histogram import bucket, buckets
+from detectors.windows.latency_histogram import buckets
 from streams.aggregate.bounds import Bounds
 from streams.aggregate.sample import Sample
 from streams.events.columns import Columns
@@ -25,10 +26,17 @@ _BUCKETS, _SHIFT = 4096, 2048
 
 
 class _Waiting(NamedTuple):
-    """Events of one cut that were on time and are not in the rows yet: as in ``Columns``, with own numbers of kinds."""
+    """Accepted events of one cut that are not in the rows yet.
+
+    Attributes:
+        kinds: (N,) own numbers of kinds.
+        panes, first_ts: (N,) as in ``FactAccumulator.add_many``.
+        durations, people: (N,) as in ``Columns``.
+    """
 
     kinds: Ints
     panes: Ints
+    first_ts: Ints
     durations: npt.NDArray[np.float64]
     people: npt.NDArray[np.uint64]
 
@@ -54,7 +62,6 @@ class FactAccumulator:
 
     def _clear(self) -> None:
         self._rows: dict[_Key, FactRow] = {}
-        self._people: dict[_Key, set[int]] = {}
         self._waiting: list[_Waiting] = []
         self._bounds = None if self._make_bounds is None else self._make_bounds()
         self._sample = Sample(bounded=self._make_bounds is not None)
@@ -63,20 +70,6 @@ class FactAccumulator:
         # The table that the numbers of events stand for, and for each of its numbers the own one; -1 for none yet.
         self._table: Kinds | None = None
         self._own: Ints = np.empty(0, dtype=np.int64)
-
-    def _count(self, number: int, pane: int, first_t: int, duration: float | None, person: int) -> None:
-        key = (pane, first_t, number)
-        row = self._row(key)
-        row.count += 1
-        if duration is not None:
-            row.timed += 1
-            for i, threshold in enumerate(self._thresholds):
-                if duration >= threshold:
-                    row.over[i] += 1
-            index = bucket(duration)
-            row.durations[index] = row.durations.get(index, 0) + 1
-        if key in self._people:
-            self._people[key].add(person)
 
     def add_many(self, columns: Columns, panes: Ints, first_ts: Ints) -> set[str]:
         """Count accepted events.
@@ -94,21 +87,7 @@ class FactAccumulator:
         envs = {self._known[number].env for number in np.flatnonzero(np.bincount(kinds)).tolist()}
         if columns.table.further.names:
             self._sample.add(columns, kinds, panes, first_ts, self._known)
-        on_time = first_ts == ON_TIME
-        if not on_time.all():
-            for n in np.flatnonzero(~on_time).tolist():
-                duration = float(durations[n])
-                self._count(
-                    int(kinds[n]),
-                    int(panes[n]),
-                    int(first_ts[n]),
-                    None if np.isnan(duration) else duration,
-                    int(people[n]),
-                )
-            kinds, panes = kinds[on_time], panes[on_time]
-            durations, people = durations[on_time], people[on_time]
-        if kinds.size:
-            self._waiting.append(_Waiting(kinds, panes, durations, people))
+        self._waiting.append(_Waiting(kinds, panes, first_ts, durations, people))
         return envs
 
     def _own_kinds(self, columns: Columns) -> Ints:
@@ -138,84 +117,78 @@ class FactAccumulator:
     def _settle(self) -> None:
         """Bring what waits into the rows: once for many cuts, as most of the work is by row."""
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._fold(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
+        if not waiting:
+            return
+        folded = self._fold(_Waiting(*(np.concatenate(column) for column in zip(*waiting, strict=True))))
+        if not self._rows:
+            self._rows = folded
+            return
+        for key, row in folded.items():
+            known = self._rows.setdefault(key, row)
+            if known is not row:
+                _merge(known, row)
 
-    def _fold(
-        self,
-        kinds: Ints,
-        panes: Ints,
-        durations: npt.NDArray[np.float64],
-        people: npt.NDArray[np.uint64],
-    ) -> None:
+    def _fold(self, events: _Waiting) -> dict[_Key, FactRow]:
+        """Return the rows of some events."""
+        kinds = events.kinds
         present = np.flatnonzero(np.bincount(kinds))
         rank = np.zeros(len(self._known), dtype=np.int64)
         rank[present] = np.arange(len(present))
-        first_pane = int(panes.min())
-        slots = (panes - first_pane) // self._step
-        span = int(slots.max()) + 1
+        slots, span = _slots_of(events.panes, events.first_ts, self._step)
         cells, counts, cell = ranked(rank[kinds] * span + slots, len(present) * span)
+        one = np.empty(len(cells), dtype=np.int64)
+        one[cell] = np.arange(len(cell))  # an event of each cell
+        panes, first_ts = events.panes[one].tolist(), events.first_ts[one].tolist()
+        numbers, at = kinds[one].tolist(), rank[kinds[one]].tolist()
+        fields = zip(*(self._known[number][1:] for number in present.tolist()), strict=True)
+        failed = np.array([self._known[number].outcome == FAILURE for number in present.tolist()])
+        rows = map(
+            FactRow,
+            panes,
+            first_ts,
+            *(map(values.__getitem__, at) for values in fields),
+            counts.tolist(),
+            *self._durations(cell, events.durations, len(cells)),
+            _people_of(cell, events.people, failed[rank[kinds]], len(cells)),
+            _histograms(cell, events.durations, len(cells)),
+        )
+        return dict(zip(zip(panes, first_ts, numbers, strict=True), rows, strict=True))
 
-        timed = np.flatnonzero(~np.isnan(durations))
-        timed_cell, durations = cell[timed], durations[timed]
-        timed_counts = np.bincount(timed_cell, minlength=len(cells)).tolist()
-        over = [
-            np.bincount(timed_cell[durations >= threshold], minlength=len(cells)).tolist()
-            for threshold in self._thresholds
-        ]
-        pairs, times = np.unique(timed_cell * _BUCKETS + buckets(durations) + _SHIFT, return_counts=True)
-        edges = np.searchsorted(pairs, np.arange(len(cells) + 1) * _BUCKETS).tolist()
-        indices, amounts = (pairs % _BUCKETS - _SHIFT).tolist(), times.tolist()
+    def _durations(
+        self, cell: Ints, durations: npt.NDArray[np.float64], cells: int
+    ) -> tuple[list[int], list[list[int]]]:
+        """Return of each cell ``FactRow.timed`` and ``FactRow.over``.
 
-        keys: list[_Key] = []
-        for n, (which, count) in enumerate(zip(cells.tolist(), counts.tolist(), strict=True)):
-            at, slot = divmod(which, span)
-            key = (first_pane + slot * self._step, ON_TIME, int(present[at]))
-            keys.append(key)
-            row = self._row(key)
-            row.count += count
-            row.timed += timed_counts[n]
-            for i, counted in enumerate(over):
-                row.over[i] += counted[n]
-            begin, end = edges[n], edges[n + 1]
-            _merge(row, indices[begin:end], amounts[begin:end])
-        failed = np.array([kind.outcome == FAILURE for kind in self._known])
-        failures = np.flatnonzero(failed[kinds])
-        for n, person in zip(cell[failures].tolist(), people[failures].tolist(), strict=True):
-            self._people[keys[n]].add(person)
-
-    def _row(self, key: _Key) -> FactRow:
-        row = self._rows.get(key)
-        if row is None:
-            pane, first_t, number = key
-            kind = self._known[number]
-            row = FactRow(pane, first_t, *kind[1:])
-            row.over = [0] * len(self._thresholds)
-            row.durations = {}
-            self._rows[key] = row
-            if kind.outcome == FAILURE:
-                self._people[key] = set()
-        return row
+        Args:
+            cell, durations: (N,) of each event its cell, and ms; NaN without.
+            cells: how many cells there are.
+        """
+        timed = np.bincount(cell[~np.isnan(durations)], minlength=cells)
+        over = [np.bincount(cell[durations >= one], minlength=cells) for one in self._thresholds]
+        return timed.tolist(), np.array(over, dtype=np.int64).reshape(len(over), cells).T.tolist()
 
     def rows(self) -> dict[str, list[FactRow]]:
         """The rows so far, by environment, in a canonical order."""
         self._settle()
-        by_name = sorted(range(len(self._known)), key=lambda number: _order(self._known[number]))
-        rank = {number: n for n, number in enumerate(by_name)}
-        of_env: dict[str, list[tuple[int, int, int, _Key]]] = {}
-        for key in self._rows:
-            pane, first_t, number = key
-            of_env.setdefault(self._known[number].env, []).append((pane, first_t, rank[number], key))
-        out: dict[str, list[FactRow]] = {}
-        for env in sorted(of_env):
-            keys = [key for *_, key in sorted(of_env[env])]
-            out[env] = [self._rows[key] for key in keys]
-            for key, row in zip(keys, out[env], strict=True):
-                if key in self._people:
-                    row.people = sorted(self._people[key])
-                row.durations = dict(sorted(row.durations.items()))
+        if not self._rows:
+            return {}
+        known = range(len(self._known))
+        rank = np.empty(len(known), dtype=np.int64)
+        rank[sorted(known, key=lambda number: _order(self._known[number]))] = known
+        names = sorted({kind.env for kind in self._known})
+        place = {name: n for n, name in enumerate(names)}
+        pane, first_t, number = np.array(list(self._rows)).T
+        env = np.array([place[kind.env] for kind in self._known])[number]
+        order = np.lexsort((rank[number], first_t, pane, env))
+        every = list(self._rows.values())
+        edges = np.searchsorted(env[order], np.arange(len(names) + 1)).tolist()
+        in_order = list(map(every.__getitem__, order.tolist()))
         self._sample.put_into(self._rows)
-        return out
+        return {
+            name: in_order[begin:end]
+            for name, (begin, end) in zip(names, pairwise(edges), strict=True)
+            if begin < end
+        }
 
     def drain(self) -> dict[str, list[FactRow]]:
         """The rows since the last call; the accumulator is empty afterwards."""
@@ -241,11 +214,67 @@ def ranked(codes: Ints, bound: int) -> tuple[Ints, Ints, Ints]:
     return present, counted[present], rank[codes]
 
 
-def _merge(row: FactRow, indices: list[int], amounts: list[int]) -> None:
-    """Add (bucket, events) to a row's histogram."""
-    histogram = row.durations
-    if not histogram:
-        row.durations = dict(zip(indices, amounts, strict=True))
-        return
-    for index, amount in zip(indices, amounts, strict=True):
-        histogram[index] = histogram.get(index, 0) + amount
+def _slots_of(panes: Ints, first_ts: Ints, step: int) -> tuple[Ints, int]:
+    """Return (N,) a number for each pane and first T of events, and what all numbers are below.
+
+    Args:
+        panes, first_ts: (N,) as in ``FactAccumulator.add_many``.
+        step: length of a pane, ms.
+    """
+    late = np.flatnonzero(first_ts != ON_TIME)
+    if not late.size:
+        slots = (panes - panes.min()) // step
+        return slots, int(slots.max()) + 1
+    slots = np.empty_like(panes)
+    span = 0
+    if punctual := len(panes) - late.size:
+        on_time = first_ts == ON_TIME
+        slots[on_time], span = _slots_of(panes[on_time], np.full(punctual, ON_TIME), step)
+    of_pane, of_t = (np.unique(one[late], return_inverse=True)[1] for one in (panes, first_ts))
+    slots[late] = span + of_t * (of_pane.max() + 1) + of_pane
+    return slots, int(slots[late].max()) + 1
+
+
+def _histograms(cell: Ints, durations: npt.NDArray[np.float64], cells: int) -> list[dict[int, int]]:
+    """Return ``FactRow.durations`` of each cell, with its buckets in order; arguments as of ``_durations``."""
+    timed = np.flatnonzero(~np.isnan(durations))
+    codes = cell[timed] * _BUCKETS + buckets(durations[timed]) + _SHIFT
+    pairs, times = np.unique(codes, return_counts=True)
+    edges = np.searchsorted(pairs, np.arange(cells + 1) * _BUCKETS).tolist()
+    numbers, amounts = (pairs % _BUCKETS - _SHIFT).tolist(), times.tolist()
+    return [
+        {numbers[begin]: amounts[begin]}
+        if end - begin == 1
+        else dict(zip(numbers[begin:end], amounts[begin:end], strict=True))
+        for begin, end in pairwise(edges)
+    ]
+
+
+def _people_of(cell: Ints, people: npt.NDArray[np.uint64], failed: Bools, cells: int) -> list[list[int]]:
+    """Return ``FactRow.people`` of each cell, in order.
+
+    Args:
+        cell, people, failed: (N,) of each event its cell, its person and whether it is a failure.
+        cells: how many cells there are.
+    """
+    at, who = cell[failed], people[failed]
+    order = np.lexsort((who, at))
+    at, who = at[order], who[order]
+    distinct = np.append(True, (at[1:] != at[:-1]) | (who[1:] != who[:-1]))[: len(at)]
+    at, numbers = at[distinct], who[distinct].tolist()
+    edges = np.searchsorted(at, np.arange(cells + 1)).tolist()
+    return [numbers[begin:end] for begin, end in pairwise(edges)]
+
+
+def _merge(row: FactRow, other: FactRow) -> None:
+    """Add a row of the same pane, first T and kind to a row."""
+    row.count += other.count
+    row.timed += other.timed
+    row.over = [one + more for one, more in zip(row.over, other.over, strict=True)]
+    if other.people:
+        row.people = sorted({*row.people, *other.people})
+    if other.durations:
+        amounts = dict(row.durations)
+        for index, amount in other.durations.items():
+            amounts[index] = amounts.get(index, 0) + amount
+        row.durations = dict(sorted(amounts.items()))

@@ -214,11 +214,9 @@ class Sample:
         """Return the numbers of the values of the further fields of events at ``positions`` among those that wait."""
         ends = np.cumsum([len(one.columns) for one in waiting])
         batches = np.searchsorted(ends, positions, side="right")
-        records = []
-        for n, position in zip(batches.tolist(), positions.tolist(), strict=True):
-            columns = waiting[n].columns
-            at = position - int(ends[n]) + len(columns)
-            records.append(columns.records[columns.where[at]] or b"")
+        where = _joined([one.columns.where for one in waiting])[positions]
+        held = [one.columns.records for one in waiting]
+        records = [held[n][at] or b"" for n, at in zip(batches.tolist(), where.tolist(), strict=True)]
         found = waiting[0].columns.table.further.of(records)
         return np.array([self._numbers[values] for values in found], dtype=np.int64)
 
@@ -226,7 +224,8 @@ class Sample:
         """Set ``sampled`` and ``values`` of the rows, by pane, first T and number of the kind, in a canonical order."""
         self._settle()
         for key in self._given:
-            rows[key].sampled, rows[key].values = (), ()
+            row = rows[key]
+            row.sampled, row.values = (), ()
         self._given.clear()
         if self._held is None:
             return
@@ -250,7 +249,8 @@ class Sample:
         first = found.at(begins)
         keys = zip(first.pane.tolist(), first.first_t.tolist(), first.kind.tolist(), strict=True)
         for key, begin, end in zip(keys, begins.tolist(), [*begins[1:].tolist(), len(numbers)], strict=True):
-            rows[key].sampled, rows[key].values = numbers[begin:end], values[begin:end]
+            row = rows[key]
+            row.sampled, row.values = numbers[begin:end], values[begin:end]
             self._given.append(key)
 
     def _told(self, used: Ints) -> list[Leaf]:

@@ -1,0 +1,1 @@
+"""From segments to verdicts: the loop that moves the engines of a worker's shards on."""

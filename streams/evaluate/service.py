@@ -45,7 +45,9 @@ _STRIDE = 0.5
 #: A range is cut so that its evaluation takes at most so long, seconds: its verdicts are written together.
 _RANGE_SECONDS = 0.5
 #: Evaluation holds up the event loop and its heartbeats: within a range the loop gets its turn so often, seconds.
-_HELD_UP = 0.05
+_HELD_UP = 0.025
+#: What a shard has read without any T to judge is told so often, seconds.
+_NOTIFY_SECONDS = 1.0
 #: The shard of this environment tells receivers that another policy is in force.
 _TELLS_CHANGES = "prod"
 #: The cost of one step, seconds: assumed before any has been measured, and the least that is assumed.
@@ -61,6 +63,7 @@ class _Task:
         judged_by: the policy that the shard judges by.
         generation: of the consumer group, the last in which the partition is known to have been this worker's.
         evaluated_at: when it was evaluated last, seconds of ``Timing.monotonic``.
+        notified_at: when its values were told last, seconds of ``Timing.monotonic``.
         step_cost: what one step took when it was measured last, seconds.
     """
 
@@ -69,6 +72,7 @@ class _Task:
     judged_by: InForce
     generation: int
     evaluated_at: float = float("-inf")
+    notified_at: float = float("-inf")
     step_cost: float = _FIRST_COST
 
 
@@ -83,7 +87,7 @@ class Evaluate:
         timing: its clock serves catching up and metrics, never an evaluation; its timer measures what evaluation
             costs, which sizes the ranges of T that are evaluated at once.
         progress: is told how far each environment is evaluated.
-        notify: called with a shard whenever its verdicts have been written (metrics).
+        notify: called with a shard when its verdicts have been written, and once a second while it only reads.
         more: whether a partition of `sli-segments` is known to hold records after an offset.
         generation: of the consumer group, now.
         aside: writes what no next verdict needs; ``producer`` by default.
@@ -157,7 +161,7 @@ class Evaluate:
                 pass
 
     async def close(self, timeout: float) -> None:
-        """Wait as ``settle`` does, and evaluate nothing afterwards."""
+        """Wait for at most ``timeout`` seconds until verdicts have been written, and evaluate nothing afterwards."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._busy.acquire()
@@ -250,7 +254,7 @@ class Evaluate:
         self._report(shard)
         goal = watermark - watermark % step
         schedule = await self._policies.settled(goal)
-        reached = shard.begin_at(goal)
+        reached = begun = shard.begin_at(goal)
         while reached < goal:
             if schedule.at(reached + step).hash != task.judged_by.hash:
                 await self._change_policy(task, reached)
@@ -269,7 +273,10 @@ class Evaluate:
             reached = to
             if to < goal:
                 await asyncio.sleep(0)
-        self._notify(shard)
+        now = self._timing.monotonic()
+        if reached > begun or now - task.notified_at >= _NOTIFY_SECONDS:
+            task.notified_at = now
+            self._notify(shard)
 
     async def _change_policy(self, task: _Task, reached: int) -> None:
         """Go on under the policy that is in force behind ``reached`` (T, ms): as after a restart at this T.

@@ -71,7 +71,7 @@ class Shard:
         self.partition = partition
         self._envs = envs
         self._unlisted = unlisted
-        self.totals = Totals()
+        self.totals = Totals(evaluator.policy)
         self.notices = evaluator.notices
         self._evaluator = evaluator
         self._next_offset = next_offset
@@ -213,15 +213,15 @@ class Shard:
         if rows is None:
             return
         self._evaluator.settle_arrivals(key[2], rows)
-        policy = self.policy
         env = self._evaluator.counted_as(key[2])
-        self.totals.replace(key, rows, policy, env or OTHER)
+        self.totals.replace(key, rows, env or OTHER)
         engine = self._evaluator.engines.get(env or "")
         done = None if engine is None else engine.evaluated_to
         # What arrived for an environment of which nothing counts yet has been handed out as well.
         done = self._collected_to if done is None else done
         if self._restored and done is not None:
-            rows = [row for row in rows if row.arrives(policy.step) > done]
+            step = self.policy.step
+            rows = [row for row in rows if row.arrives(step) > done]
         self._pending[key] = rows
 
     # -- restoring --------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ __all__ = ["Totals"]
 
 #: Contributions are kept for at least so many blocks; older ones are not written any more.
 _KEPT = 512
+#: What follows from so many kinds is kept, at most.
+_KINDS_KEPT = 8192
 
 _Place = tuple[InputPartition, int, str]
 _Label = tuple[str, str, str]
@@ -26,9 +28,10 @@ _kind_of = attrgetter(*Kind._fields)
 
 
 class Totals:
-    """Counts of events and of rejections of a worker's environments."""
+    """Counts of events and of rejections of a worker's environments, as a policy names and classes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
         self.events: defaultdict[str, Counter[_Label]] = defaultdict(Counter)
         self.unlisted: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.rejected: Counter[str] = Counter()
@@ -42,8 +45,10 @@ class Totals:
         # (environment, axis) -> values that are counted by themselves though the policy does not list them
         self._others: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._tallies: dict[tuple[InputPartition, int], Tally] = {}
+        # (kind, environment, environment as named) -> what ``_labels_of`` gives
+        self._labels: dict[tuple[tuple[Any, ...], str, str], tuple[_Label, tuple[str, ...]]] = {}
 
-    def replace(self, place: _Place, rows: Sequence[FactRow], policy: Policy, env: str) -> None:
+    def replace(self, place: _Place, rows: Sequence[FactRow], env: str) -> None:
         """Put the rows of a (partition, block, env) in the place of what it contributed before.
 
         They count for the environment ``env``.
@@ -55,10 +60,10 @@ class Totals:
             kind = _kind_of(row)
             of_kinds[kind] = of_kinds.get(kind, 0) + row.count
         # Rows are many and kinds are few, and all else follows from the kind.
-        for kind, count in zip(map(Kind._make, of_kinds), of_kinds.values(), strict=True):
-            method, csp = (self._value(axis, kind, policy, env) for axis in ("auth_method", "csp"))
-            counts[method, csp, _result(kind, policy)] += count
-            for field in _unlisted(kind, policy, place[2]):
+        for kind, count in of_kinds.items():
+            label, fields = self._labels_of(kind, env, place[2])
+            counts[label] += count
+            for field in fields:
                 unlisted[field] += count
         before = self._events_of.pop(place, None)
         if before is not None:
@@ -70,14 +75,32 @@ class Totals:
         if len(self._events_of) > 2 * _KEPT:
             self._events_of = dict(islice(self._events_of.items(), _KEPT, None))
 
-    def _value(self, axis: str, kind: Kind, policy: Policy, env: str) -> str:
+    def _labels_of(self, values: tuple[Any, ...], env: str, named: str) -> tuple[_Label, tuple[str, ...]]:
+        """The label under which a kind counts for an environment, and its fields that the policy does not list.
+
+        Args:
+            values: of the kind.
+            env: the environment for which it counts.
+            named: the environment that its events name.
+        """
+        known = self._labels.get((values, env, named))
+        if known is None:
+            kind = Kind._make(values)
+            method, csp = (self._value(axis, kind, env) for axis in ("auth_method", "csp"))
+            known = (method, csp, _result(kind, self._policy)), tuple(_unlisted(kind, self._policy, named))
+            if len(self._labels) >= _KINDS_KEPT:
+                self._labels.clear()
+            self._labels[values, env, named] = known
+        return known
+
+    def _value(self, axis: str, kind: Kind, env: str) -> str:
         """The label of a kind's value; "none" without one, ``OTHER`` beyond the policy's ``max_values``."""
-        raw = dict(zip(policy.axes, kind.leaf, strict=False)).get(axis)
+        raw = dict(zip(self._policy.axes, kind.leaf, strict=False)).get(axis)
         if raw is None:
             return "none"
-        value, others = policy.canonical_value(axis, raw), self._others[env, axis]
-        if value not in policy.values.get(axis, {}) and value not in others:
-            if len(others) >= policy.max_values:
+        value, others = self._policy.canonical_value(axis, raw), self._others[env, axis]
+        if value not in self._policy.values.get(axis, {}) and value not in others:
+            if len(others) >= self._policy.max_values:
                 return OTHER
             others.add(value)
         return value

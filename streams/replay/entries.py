@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from detectors.errors import WatchofficerError
 from streams.replay.places import NotedPlaces, PlacedEntries
 
-__all__ = ["Begin", "Entry", "Mark", "SourceError", "Spool"]
+__all__ = ["Begin", "Entry", "Mark", "Record", "SourceError", "Spool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Begin:
     """The beginning of the entries to replay; entries before it are read only to restore the state."""
 
 
-#: (Kafka timestamp in ms or None, value or None), a mark, or the beginning
-Entry = tuple[int | None, bytes | None] | Mark | Begin
+#: (Kafka timestamp in ms or None, value or None)
+Record = tuple[int | None, bytes | None]
+Entry = Record | Mark | Begin
 _SPOOL_BYTES = 64 << 20
 _HEADER = struct.Struct("<qi")
 _NO_TIMESTAMP = -(1 << 63)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -81,11 +82,24 @@ class NotedPlaces:
 
 
 class PlacedEntries:
-    """The entries of a partition, and where its records stood. Iterating costs no more than without the places."""
+    """The entries of a partition, and where its records stood. Iterating costs no more than without the places.
+
+    Attributes:
+        places: where the records stood.
+        lines: the same entries as bare lines, if no entry is more than that; read either these or the entries.
+    """
 
     def __init__(self, entries: Iterator[Entry], places: Places) -> None:
         self._entries = entries
         self.places = places
+        self.lines: Iterator[bytes] | None = None
+
+    @classmethod
+    def of_lines(cls, lines: Iterator[bytes], places: Places) -> PlacedEntries:
+        """Return the entries of lines, which have no Kafka timestamps."""
+        entries = cls(zip(repeat(None), lines), places)
+        entries.lines = lines
+        return entries
 
     def __iter__(self) -> Iterator[Entry]:
         return self._entries

@@ -16,7 +16,7 @@ from streams.aggregate.source import values_of
 from streams.mappings.inputs import Input
 from streams.replay.checkpoint import Checkpoint
 from streams.replay.entries import Begin, Entry, Mark, SourceError, Spool
-from streams.replay.files import open_lines
+from streams.replay.files import open_blocks
 from streams.replay.order.in_order import in_order
 from streams.replay.places import LinesOfFiles, LinesRead, PlacedEntries, Places
 from streams.segments.input_partition import LOGIN_EVENTS
@@ -76,7 +76,7 @@ def partitions(
     Raises:
         SourceError: an input cannot be read (also while iterating), or is a dump of a producer's own and to be sorted.
     """
-    plain: list[Iterator[Entry]] = []
+    plain: list[Iterator[bytes]] = []
     files: list[LinesRead] = []
     spools: dict[tuple[str, int], Spool] = {}
     for name in names:
@@ -88,22 +88,22 @@ def partitions(
             continue
         with contextlib.ExitStack() as stack:
             read = LinesRead(name)
-            lines = stack.enter_context(open_lines(name, read))
-            first = next(lines, None)
+            blocks = stack.enter_context(open_blocks(name, read))
+            first = next(filter(None, blocks), None)
             if first is None:
                 continue
-            if _envelope(first) is None:
-                plain.append(_plain(first, lines, stack.pop_all()))
+            if _envelope(first[0]) is None:
+                plain.append(chain.from_iterable(_held(first, blocks, stack.pop_all())))
                 files.append(read)
                 continue
             _sortable(sort, inputs)
-            for number, line in enumerate(chain((first,), lines)):
+            for number, line in enumerate(chain(first, chain.from_iterable(blocks))):
                 _spool(line, spools).places.note(number, read.of)
     out: list[PlacedEntries] = []
     if plain and not partitioned:
-        out.append(PlacedEntries(chain.from_iterable(plain), LinesOfFiles(files)))
+        out.append(PlacedEntries.of_lines(chain.from_iterable(plain), LinesOfFiles(files)))
     else:
-        out += [PlacedEntries(entries, read) for entries, read in zip(plain, files, strict=True)]
+        out += [PlacedEntries.of_lines(lines, read) for lines, read in zip(plain, files, strict=True)]
     read_lines = [_mapped(entries, inputs, None, n, ()) for n, entries in enumerate(out)]
     if sort:
         by_offset = [_by_offset(spools[key]) for key in sorted(spools)]
@@ -169,11 +169,13 @@ def _spool(line: bytes, spools: dict[tuple[str, int], Spool]) -> Spool:
     return spools[key]
 
 
-def _plain(first: bytes, rest: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[Entry]:
+def _held(
+    first: list[bytes], rest: Iterator[list[bytes]], stack: contextlib.ExitStack
+) -> Iterator[list[bytes]]:
+    """Yield all lists of lines of a file, and close it with ``stack``."""
     with stack:
-        yield None, first
-        for line in rest:
-            yield None, line
+        yield first
+        yield from rest
 
 
 class _MappedEntries:

@@ -1,0 +1,1 @@
+"""By which policies a worker may judge, up to which T."""

@@ -1,0 +1,1 @@
+"""Stretches of facts, which a replay judges: from events, from a file, or shared by two processes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from typing import cast
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from streams.aggregate.leaps import Leaps
 from streams.aggregate.rejected_share import RejectedShare
 from streams.events.decode import decode_many
 from streams.events.validation import Rejection
-from streams.replay.entries import Begin, Entry, Mark
+from streams.replay.entries import Begin, Entry, Mark, Record
 from streams.replay.facts.stretch import Facts, Stretch
 from streams.replay.places import PlacedEntries
 from streams.replay.summary import FAULTS_SHOWN, Summary
@@ -45,7 +46,9 @@ class Input:
     ) -> None:
         self._rejected_share = rejected_share
         self._entries = entries
-        self._places = entries.places if isinstance(entries, PlacedEntries) else None
+        placed = entries if isinstance(entries, PlacedEntries) else None
+        self._places = None if placed is None else placed.places
+        self._lines = None if placed is None else placed.lines
         self._read = 0  # records before the batch
         self._counted = summary
         self._summary = summary if begun else Summary()
@@ -55,6 +58,7 @@ class Input:
         self.ended = False
         self._leaps = Leaps()
         self.unread: list[tuple[int, int]] = []  # see ``Engine.advance``
+        self._batches = self._cut()
 
     def watermark(self) -> int | None:
         """The watermark up to which T may be judged now, ms: no leap in time is passed before others tell of it."""
@@ -70,28 +74,53 @@ class Input:
         return [(begin - delay, end) for begin, end in found]
 
     def read(self) -> None:
-        """Read and accept the next batch."""
-        batch: list[tuple[int | None, bytes | None]] = []
-        between: Mark | Begin | None = None
-        for entry in islice(self._entries, _BATCH):
-            if isinstance(entry, Mark | Begin):
-                between = entry
-                break
-            batch.append(entry)
+        """Read and accept the next batch; only of an input that has not ended."""
+        if self._lines is not None:
+            self._read_lines(self._lines)
         else:
-            self.ended = len(batch) < _BATCH
-        for without_stamp, run in groupby(batch, key=lambda entry: entry[0] is None):
-            entries = list(run)
-            stamps = None if without_stamp else np.array([stamp for stamp, _ in entries], dtype=np.int64)
-            self._fold([value for _, value in entries], stamps)
+            self._read_records()
         if self.ended:
             self._leaps.settle()
+
+    def _read_lines(self, lines: Iterator[bytes]) -> None:
+        values: list[bytes | None] = list(islice(lines, _BATCH))
+        self.ended = len(values) < _BATCH
+        if values:
+            self._fold(values, None)
+
+    def _read_records(self) -> None:
+        records, between = next(self._batches)
+        if len({stamp is None for stamp, _ in records}) > 1:
+            for _, run in groupby(records, key=lambda record: record[0] is None):
+                self._take(list(run))
+        elif records:
+            self._take(records)
         if isinstance(between, Begin):
             self._summary = self._counted
         elif between is not None:
             self.acceptance.put_mark(between.watermark)
             if between.blind_from is not None:
                 self.unread.append((between.blind_from, between.watermark))
+
+    def _cut(self) -> Iterator[tuple[list[Record], Mark | Begin | None]]:
+        """Yield the records in batches, each with what stands behind it if that is no record."""
+        while not self.ended:
+            entries = list(islice(self._entries, _BATCH))
+            begin = 0
+            if set(map(type, entries)) - {tuple}:
+                for n, entry in enumerate(entries):
+                    if isinstance(entry, Mark | Begin):
+                        yield cast("list[Record]", entries[begin:n]), entry
+                        begin = n + 1
+            self.ended = len(entries) < _BATCH
+            yield cast("list[Record]", entries[begin:]), None
+
+    def _take(self, records: list[Record]) -> None:
+        """Accept records of which all have Kafka timestamps, or none."""
+        stamps: Ints | None = None
+        if records[0][0] is not None:
+            stamps = np.array([stamp for stamp, _ in records], dtype=np.int64)
+        self._fold([value for _, value in records], stamps)
 
     def _fold(self, values: list[bytes | None], stamps: Ints | None) -> None:
         summary = self._summary

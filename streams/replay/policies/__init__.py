@@ -1,0 +1,1 @@
+"""Which policy judges which T of a replay."""

@@ -1,0 +1,1 @@
+"""The scores of a replay against labelled episodes, as objects and as tables."""

@@ -160,23 +160,42 @@ class Timed(Evaluator):
         self.ends.append(to)
 
 
-async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_tenth_of_a_second() -> None:
+class Unhurried(Evaluate):
+    """Restores shards that ``timed`` judges, and writes nothing."""
+
     class Producer:
         async def write(self, records: Any) -> None:
             assert not list(records)
 
-    class Unhurried(Evaluate):
-        async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
-            return restored(partition, timed, offset)
+    def __init__(self, timed: Timed, timing: Timing, **options: Any) -> None:
+        settings, producer, unused = (
+            EvaluateSettings(Topics(), frozenset(), 4),
+            self.Producer(),
+            cast(Any, None),
+        )
+        super().__init__(
+            settings, FixedPolicy(default_policy()), cast(Any, producer), unused, timing, **options
+        )
+        self._timed = timed
 
-    timed, unused = Timed(), cast(Any, None)
-    evaluate = Unhurried(
-        EvaluateSettings(Topics(), frozenset(), 4),
-        FixedPolicy(default_policy()),
-        cast(Any, Producer()),
-        unused,
-        Timing(clock=lambda: 0, timer=lambda: timed.now),
-    )
+    async def _restore(self, partition: int, offset: int, begin_at: int | None = None) -> Restored:
+        return restored(partition, self._timed, offset)
+
+
+async def test_the_values_of_a_shard_are_told_with_each_t_and_else_once_a_second() -> None:
+    told: list[float] = []
+    now = 0.0
+    timing = Timing(clock=lambda: 0, monotonic=lambda: now)
+    evaluate = Unhurried(Timed(), timing, notify=lambda shard: told.append(now))
+    for offset, (at, watermark) in enumerate([(10, 0), (10.5, 10), (11, 20), (11.5, 1_000), (12, 1_010)]):
+        now = at
+        await evaluate.take_segment(0, offset, frontier(watermark))
+    assert told == [10, 11, 11.5]
+
+
+async def test_no_more_is_judged_in_one_go_than_holds_up_the_loop_for_a_tenth_of_a_second() -> None:
+    timed = Timed()
+    evaluate = Unhurried(timed, Timing(clock=lambda: 0, timer=lambda: timed.now))
     turns: list[float] = []
 
     async def others() -> None:
