@@ -8,7 +8,14 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from detectors.errors import WatchofficerError
 from streams.kafka.topics import PARTITIONS, Topics
@@ -24,6 +31,8 @@ __all__ = [
 
 #: Topics that were created a moment ago are looked for so often, so many seconds apart.
 _LOOKS, _LOOK_EVERY = 50, 0.1
+#: Answers of a broker that say nothing of a topic or a right, beside those that aiokafka calls retriable.
+_ASK_AGAIN = (RequestTimedOutError, KafkaTimeoutError)
 
 
 class TopicProblem(WatchofficerError):
@@ -46,6 +55,7 @@ async def create_missing(
     Raises:
         TopicProblem: this user may not create some of the topics; the message names each with its settings. Or those
             that exist already have different numbers of partitions.
+        KafkaError: the broker does not answer, or cannot create topics now.
     """
     admin = AIOKafkaAdminClient(**kafka)
     await admin.start()
@@ -74,6 +84,8 @@ async def create_missing(
             except TopicAlreadyExistsError:
                 continue
             except KafkaError as error:
+                if error.retriable or isinstance(error, _ASK_AGAIN):
+                    raise
                 command = creation_command(name, count, replicas, configs)
                 refused.append(f"{command}   # {type(error).__name__}")
             else:

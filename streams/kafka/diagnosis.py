@@ -147,11 +147,26 @@ def _of_sasl(error: BaseException, broker: str, kafka: Mapping[str, Any]) -> Dia
             f"{broker} does not offer the SASL mechanism {kafka.get('sasl_mechanism')}",
             f"set {_SECURITY}MECHANISM to one that the broker offers, or let the broker offer this one",
         )
+    if kafka.get("sasl_mechanism") == "OAUTHBEARER":
+        return _of_token(error, broker)
     who = kafka.get("sasl_plain_username")
     named = "" if who is None else f" (user {who})"
     return Diagnosis(
         f"{broker} refuses the name and password of this worker{named}",
         f"correct {_SECURITY}USERNAME and {_SECURITY}PASSWORD, or the password that the broker knows",
+    )
+
+
+def _of_token(error: BaseException, broker: str) -> Diagnosis:
+    if isinstance(error, kafka_errors.AuthenticationFailedError):  # ours: there is none that could be shown
+        return Diagnosis(
+            f"this worker has no token for {broker}: {_words(error)}",
+            f"correct the file of {_SECURITY}TOKEN_FILE, or what {_SECURITY}TOKEN_URL, USERNAME and PASSWORD say",
+        )
+    return Diagnosis(
+        f"{broker} refuses the token of this worker",
+        "see whether the token has expired, whether the clock of this machine is right, and whether the broker trusts"
+        f" who has issued it ({_SECURITY}TOKEN_FILE or TOKEN_URL)",
     )
 
 

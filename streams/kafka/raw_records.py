@@ -2,21 +2,22 @@
 
 ``getmany`` builds a ``ConsumerRecord`` of eleven fields for each record, one call after another: more work than all
 that ingest does with an event. Offset, timestamp and value stand on the parser's own records already. Fetching,
-positions, checksums and transactions stay aiokafka's.
+positions, checksums and transactions stay aiokafka's; only the order in which a request names partitions is ours.
 
 This module changes attributes of aiokafka's fetcher. If the installed aiokafka lacks them, ``getmany`` stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.errors import CorruptRecordException
 
-__all__ = ["RawResult", "give_raw_records"]
+__all__ = ["RawResult", "give_raw_records", "longest_waiting_first"]
 
 
 def give_raw_records(consumer: AIOKafkaConsumer) -> bool:
@@ -30,17 +31,41 @@ def give_raw_records(consumer: AIOKafkaConsumer) -> bool:
     if not known or not hasattr(aiokafka_fetcher, "FetchResult"):
         return False
     fetch: Callable[..., Any] = fetcher._proc_fetch_request
+    came_at: dict[
+        TopicPartition, int
+    ] = {}  # the number of the answer that last brought records of a partition
+    answers = count(1)
 
-    async def fetch_raw(*arguments: Any) -> Any:
-        came = await fetch(*arguments)
+    async def fetch_raw(assignment: Any, node: Any, request: Any) -> Any:
+        longest_waiting_first(request.topics, came_at)
+        came = await fetch(assignment, node, request)
+        answer = next(answers)
         # No consumer has read these results yet: the fetcher announces them only after this coroutine returns.
-        for result in fetcher._records.values():
+        for partition, result in fetcher._records.items():
             if type(result) is aiokafka_fetcher.FetchResult and "getall" not in vars(result):
                 result.getall = RawResult(result).getall
+                came_at[partition] = answer
         return came
 
     fetcher._proc_fetch_request = fetch_raw
     return True
+
+
+def longest_waiting_first(
+    topics: list[tuple[str, list[tuple[int, int, int]]]], came_at: Mapping[TopicPartition, int]
+) -> None:
+    """Put the partitions first, in place, of which no records have come for the longest time.
+
+    A broker fills its answer in the order of the request, until the answer is full or its time is over; the rest comes
+    empty. aiokafka's order is by chance, so that a partition can be passed over for seconds, which holds all back.
+
+    Args:
+        topics: (topic, [(partition, offset, bytes)]) of a request.
+        came_at: when records of a partition came last, as a number that grows.
+    """
+    for topic, partitions in topics:
+        partitions.sort(key=lambda one: came_at.get(TopicPartition(topic, one[0]), 0))
+    topics.sort(key=lambda one: came_at.get(TopicPartition(one[0], one[1][0][0]), 0))
 
 
 class RawResult:

@@ -169,6 +169,7 @@ class TopicReader:
                     raise TimeoutError(
                         f"{partition.topic}/{partition.partition} cannot be read beyond {position}"
                     )
+            consumer.pause(partition)  # a consumer that is kept would go on fetching it
 
     async def end(self, partition: TopicPartition) -> int:
         """The offset after the last record, found by reading the last batch: the embedded broker names a smaller one.

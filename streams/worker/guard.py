@@ -123,7 +123,7 @@ class Guard:
     @property
     def url(self) -> str:
         """Where HTTP is served."""
-        return f"{self._server.scheme}://{self._settings.bind}:{self._server.port}"
+        return self._server.url
 
     async def start(self) -> None:
         """Serve HTTP, and watch in the background.

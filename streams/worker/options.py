@@ -9,7 +9,7 @@ from typing import Literal
 
 from streams.ingest.settings import Start
 from streams.mappings.inputs import Input
-from streams.worker.policies.keeper import PolicyFile
+from streams.settings.policy_file import PolicyFile
 
 __all__ = ["Role", "WorkerOptions"]
 

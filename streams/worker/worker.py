@@ -221,7 +221,7 @@ class Worker:
     @property
     def url(self) -> str:
         """Where HTTP is served."""
-        return f"{self._server.scheme}://{self._settings.bind}:{self._server.port}"
+        return self._server.url
 
     @property
     def shards(self) -> list[Shard]:

@@ -1,0 +1,1 @@
+"""What a cluster says of itself: its release, topics, quotas and time."""

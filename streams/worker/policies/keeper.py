@@ -8,10 +8,8 @@ record it: another worker, or an operator, knows better.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -21,10 +19,10 @@ from detectors.policy.policy import Policy, PolicyError
 from streams.evaluate.policies.book import PolicyBook
 from streams.kafka.producer import ProducerRecord
 from streams.records.policies import NOTICE, encode_policy, policy_key, policy_record
-from streams.settings.policy_file import default_policy, load_policy
+from streams.settings.policy_file import PolicyFile
 from streams.worker.policies.restart_keys import restart_changes
 
-__all__ = ["PolicyFile", "PolicyKeeper", "Write"]
+__all__ = ["PolicyKeeper", "Write"]
 
 log = structlog.get_logger(__name__)
 
@@ -42,49 +40,12 @@ class Write(Protocol):
     async def __call__(self, record: ProducerRecord) -> None: ...
 
 
-class _Version(NamedTuple):
-    """What changes when a file is written anew or replaced, also behind a symbolic link."""
-
-    modified: int
-    inode: int
-    size: int
-
-
-class PolicyFile:
-    """Where a worker's policy stands.
-
-    Args:
-        path: the file; None for the policy that ships.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-
-    def load(self) -> Policy:
-        """Read the policy.
-
-        Raises:
-            PolicyError: it cannot be used.
-        """
-        return default_policy() if self.path is None else load_policy(self.path)
-
-    def version(self) -> _Version | None:
-        """What tells this content of the file from another; None without a file."""
-        try:
-            found = None if self.path is None else os.stat(self.path)
-        except OSError:
-            return None
-        return (
-            None if found is None else _Version(found.st_mtime_ns // 1_000_000, found.st_ino, found.st_size)
-        )
-
-
 class PolicyKeeper:
     """Records the policy of a worker's file, where it is new.
 
     Args:
         file: where the policy stands.
-        policy: as it was read at the start.
+        policy: what ``file.load`` returned last.
         book: what the topic `policy` says.
         topic: its name.
         write: writes a record.
@@ -123,7 +84,7 @@ class PolicyKeeper:
         self._records = records
         self._force = force
         self._on_change = on_change
-        self._seen = file.version()
+        self._seen = file.loaded
         self.in_force = policy
         self._asked = asyncio.Event()
         self._begun = asyncio.Event()

@@ -11,6 +11,7 @@ import aiokafka.errors as kafka_errors
 import pytest
 
 from streams.kafka.diagnosis import diagnose, explain
+from streams.settings.kept_token import no_token
 
 KAFKA: dict[str, Any] = {
     "bootstrap_servers": "kafka.test:9093",
@@ -56,6 +57,27 @@ def test_each_obstacle_on_the_way_to_a_broker_has_its_own_words(
     assert "kafka.test:9093" in found.sentence
     assert remedy in found.remedy
     assert "not-to-be-said" not in found.sentence + found.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "remedy"),
+    [
+        (
+            no_token("/run/token", "it is empty"),
+            "/run/token gives no token for Kafka: it is empty",
+            "TOKEN_FILE",
+        ),
+        (kafka_errors.SaslAuthenticationFailed("no"), "refuses the token of this worker", "has expired"),
+    ],
+)
+def test_a_token_is_not_taken_for_a_name_and_a_password(
+    error: BaseException, sentence: str, remedy: str
+) -> None:
+    found = explain(error, "kafka.test:9093", KAFKA | {"sasl_mechanism": "OAUTHBEARER"})
+    assert sentence in found.sentence
+    assert "kafka.test:9093" in found.sentence
+    assert remedy in found.remedy
+    assert "the name and password" not in found.sentence
 
 
 async def test_the_way_to_the_broker_is_gone_again_to_find_where_it_ends() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import OrderedDict
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +20,7 @@ from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.raw_records import RawResult, give_raw_records
+from streams.kafka.raw_records import RawResult, give_raw_records, longest_waiting_first
 
 PLACE = TopicPartition("t", 0)
 _COMMIT, _ABORT = struct.pack(">hh", 0, 1), struct.pack(">hh", 0, 0)
@@ -197,10 +198,33 @@ def test_of_what_a_fetch_brings_every_result_gives_raw_records() -> None:
 
     fetcher = Fetcher()
     assert give_raw_records(SimpleNamespace(_fetcher=fetcher))
-    assert asyncio.run(fetcher._proc_fetch_request("assignment", 0, "request"))
+    request = SimpleNamespace(topics=[("t", [(0, 0, 1)])])
+    assert asyncio.run(fetcher._proc_fetch_request("assignment", 0, request))
     assert [type(record).__name__ for record in result.getall(5)] == ["DefaultRecord"] * 2
 
 
 def test_an_aiokafka_that_is_built_otherwise_is_left_as_it_is() -> None:
     assert not give_raw_records(SimpleNamespace())
     assert not give_raw_records(SimpleNamespace(_fetcher=SimpleNamespace(_records={})))
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_however_few_partitions_an_answer_fills_each_gets_its_turn(
+    partitions: int, filled: int, chance: Random
+) -> None:
+    came_at: dict[TopicPartition, int] = {}
+    for answer in range(1, 30):
+        asked = [(number, 0, 1) for number in range(partitions)]
+        chance.shuffle(asked)
+        longest_waiting_first([("t", asked)], came_at)
+        assert sorted(number for number, _, _ in asked) == list(range(partitions))
+        came_at |= {TopicPartition("t", number): answer for number, _, _ in asked[:filled]}
+    assert len(came_at) == partitions
+    assert min(came_at.values()) > 29 - -(-partitions // filled)
+
+
+def test_the_topic_whose_partition_waits_the_longest_comes_first() -> None:
+    asked = [("t", [(0, 0, 1), (1, 0, 1)]), ("u", [(0, 0, 1), (1, 0, 1)])]
+    places = [TopicPartition(topic, number) for topic in "tu" for number in (0, 1)]
+    longest_waiting_first(asked, dict(zip(places, (7, 5, 4, 6), strict=True)))
+    assert asked == [("u", [(0, 0, 1), (1, 0, 1)]), ("t", [(1, 0, 1), (0, 0, 1)])]

@@ -73,3 +73,16 @@ async def test_reads_one_after_the_other_share_a_consumer_while_it_is_kept(
         await asyncio.gather(reader.end(place), reader.end(place))
     assert clients.made <= 3
     assert await reader.end(place) == 30
+
+
+async def test_a_topic_that_a_consumer_does_not_know_yet_is_read_without_a_wait_to_ask_again(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    _, place = await written(embedded_broker, topic_prefix, 7)
+    another = TopicPartition(Topics(topic_prefix).commands, 1)
+    minute = {"bootstrap_servers": embedded_broker.address, "retry_backoff_ms": 60_000}
+    reader = TopicReader(KafkaClients(minute))
+    async with asyncio.timeout(20), reader.kept():
+        assert [record async for record in reader.read(another)] == []
+        assert len([record async for record in reader.read(place)]) == 7
+        assert await reader.end(another) == 0

@@ -7,6 +7,15 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    NotControllerError,
+    PolicyViolationError,
+    RequestTimedOutError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.admin import CreateTopicsResponse_v1
 
 from detectors.instants import SECOND
 from streams.kafka.admin import TopicProblem, addressed_partitions, create_missing
@@ -46,6 +55,39 @@ async def test_new_topics_have_the_usual_number(kafka: dict[str, str], topic_pre
     topics = Topics(topic_prefix)
     await create_missing(topics, kafka, input_partitions=1)
     assert await addressed_partitions(topics, kafka) == PARTITIONS
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        (RequestTimedOutError, RequestTimedOutError),
+        (NotControllerError, NotControllerError),
+        (KafkaTimeoutError, KafkaTimeoutError),
+        (TopicAuthorizationFailedError, TopicProblem),
+        (PolicyViolationError, TopicProblem),
+    ],
+)
+async def test_what_a_broker_may_create_later_is_tried_again_and_what_it_refuses_is_told(
+    kafka: dict[str, str],
+    topic_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: type[KafkaError],
+    raised: type[Exception],
+) -> None:
+    topics = Topics(topic_prefix)
+    await create(kafka, [name for name in topics.all() if name != topics.sli], 4)
+
+    async def answered(self: object, wanted: list[NewTopic], timeout_ms: int) -> object:
+        if answer is KafkaTimeoutError:  # which aiokafka raises itself
+            raise KafkaTimeoutError
+        return CreateTopicsResponse_v1([(one.name, answer.errno, None) for one in wanted])
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "create_topics", answered)
+    with pytest.raises(raised) as told:
+        await create_missing(topics, kafka)
+    if raised is TopicProblem:
+        assert f"kafka-topics.sh --create --topic {topics.sli} --partitions 4" in str(told.value)
+        assert answer.__name__ in str(told.value)
 
 
 async def test_different_numbers_are_refused_in_one_line(kafka: dict[str, str], topic_prefix: str) -> None:

@@ -19,8 +19,8 @@ from streams.kafka.producer import ProducerRecord
 from streams.kafka.topics import Topics
 from streams.records.policies import NOTICE
 from streams.runtime.clocks import Timing
-from streams.settings.policy_file import read_policy
-from streams.worker.policies.keeper import PolicyFile, PolicyKeeper
+from streams.settings.policy_file import PolicyFile, read_policy
+from streams.worker.policies.keeper import PolicyKeeper
 from streams.worker.policies.restart_keys import RESTART_KEYS, restart_changes
 from tests.support.oracle import NOON
 
@@ -53,11 +53,22 @@ class Log:
 class Worker:
     """A worker with a file of its own."""
 
-    def __init__(self, log: Log, file: Path | None, *, written_at: int = NOON, **options: Any) -> None:
+    def __init__(
+        self,
+        log: Log,
+        file: Path | None,
+        *,
+        written_at: int = NOON,
+        replaced_by: str | None = None,
+        **options: Any,
+    ) -> None:
         self.log, self.file, self.in_force = log, file, list[str]()
         if file is not None:
             os.utime(file, (written_at / SECOND, written_at / SECOND))
         source = PolicyFile(file)
+        policy = source.load()
+        if replaced_by is not None and file is not None:
+            file.write_text(replaced_by)
         reader: Any = log
         book = PolicyBook(
             Topics(),
@@ -67,7 +78,7 @@ class Worker:
         )
         self.keeper = PolicyKeeper(
             source,
-            source.load(),
+            policy,
             book,
             topic="policy",
             write=log.write,
@@ -147,6 +158,15 @@ def test_a_change_is_noticed_without_a_signal_and_an_equal_text_changes_nothing(
         "policy_unchanged"
     ]
     assert len(log.records) == 2
+
+
+def test_a_file_that_is_replaced_while_a_worker_starts_is_read_at_the_first_look(file: Path) -> None:
+    log = Log()
+    worker = Worker(log, file, replaced_by=SECOND_POLICY)
+    worker.begin()
+    asyncio.run(worker.keeper.look())
+    assert [record.value is not None for record in log.records] == [True, True]
+    assert worker.keeper.newest.hash == policy(SECOND_POLICY).hash
 
 
 def test_a_bad_file_is_refused_whole_with_every_problem(file: Path) -> None:
