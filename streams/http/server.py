@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import ssl
@@ -25,6 +26,7 @@ from aiohttp import web
 from detectors.errors import WatchofficerError
 from streams.http.access.turns import Turns
 from streams.http.responses import json_errors
+from streams.settings.values import base_url
 
 __all__ = ["AddressTaken", "HttpServer", "connection_limit"]
 
@@ -99,9 +101,9 @@ class HttpServer:
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
-    def scheme(self) -> str:
-        """How an address of this server begins: http or https."""
-        return "http" if self.tls is None else "https"
+    def url(self) -> str:
+        """Where this server is reached, without a slash at the end."""
+        return base_url("http" if self.tls is None else "https", self._host, self.port)
 
     @property
     def connections(self) -> int:
@@ -130,7 +132,13 @@ class HttpServer:
         except OSError as error:
             await self._runner.cleanup()
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise AddressTaken(f"{self._host} port {self.port}: {why}; choose another with --port") from None
+            of_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
+            remedy = (
+                "choose another with --port"
+                if of_port
+                else "set WATCHOFFICER_BIND to an address of this machine"
+            )
+            raise AddressTaken(f"{self._host} port {self.port}: {why}; {remedy}") from None
         self.port = self._server.sockets[0].getsockname()[1]
         self._sweeper = asyncio.create_task(self._sweep(), name="http connections")
 

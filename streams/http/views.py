@@ -156,7 +156,7 @@ class Views:
         return [self._slis[key] for key in sorted(self._slis)]
 
     def history(self, scope: str, window: str) -> tuple[Point, ...]:
-        """Return the last hour of indicators of an environment or auth method, oldest first; () for other scopes."""
+        """Return the last hour's indicators of an environment or method, oldest first, or (); ``window``: ``5m``."""
         return tuple(self._history.get((scope, window), ()))
 
     def evaluated_to(self) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Who may read and write over HTTP, and whose request is next."""

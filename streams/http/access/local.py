@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 __all__ = ["is_loopback", "is_public", "not_local", "same_secret"]
 
-#: What a proxy adds: the request began elsewhere, wherever its connection comes from.
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+#: How headers begin that a proxy adds: the request began elsewhere, wherever its connection comes from.
+_FORWARDED = ("forwarded", "via", "x-forwarded-", "x-real-ip")
 _PUBLIC = frozenset({"/healthz", "/readyz", "/login", "/login_gov_state_incidents"})
 #: The public page, the state of the banner, and what is admitted by a signature.
 _PUBLIC_BELOW = ("/status", "/v0/", "/webhooks/", "/charts/")
@@ -38,7 +38,7 @@ def not_local(headers: Mapping[str, str], peer: str | None, *, bind: str, writes
     """
     if not is_loopback(bind):
         return "this server can be reached from elsewhere"
-    if peer is None or not is_loopback(peer) or any(name in headers for name in _FORWARDED):
+    if peer is None or not is_loopback(peer) or any(name.lower().startswith(_FORWARDED) for name in headers):
         return "it comes from elsewhere"
     host = headers.get("Host", "")
     if not is_loopback(_hostname(host)):

@@ -26,6 +26,8 @@ _IDEMPOTENCY = {
     "description": "an act that is repeated under the same key applies once",
     "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"},
 }
+#: As RFC 9110 calls what Python before 3.13 calls otherwise: the document is the same on each.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _ABOUT = (
     "Everything is answered from memory, so that every worker answers for all. A write is answered 202 once the broker"
     ' has it. Errors are JSON, `{"error": {"code", "message"}}`.'
@@ -132,17 +134,21 @@ def _body(operation: Operation) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    good: dict[str, Any] = {"description": _phrase(operation.status)}
     if operation.content_type:
         good["content"] = {operation.content_type: {"schema": operation.answer or {"type": "string"}}}
     error: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     if operation.error_pages:
         error["text/html"] = {"schema": {"type": "string"}}
     errors = {
-        str(status): {"description": HTTPStatus(status).phrase, "content": error}
+        str(status): {"description": _phrase(status), "content": error}
         for status in (*sorted(set(operation.errors)), 500)
     }
     return {str(operation.status): good, **errors}
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def _id(method: str, path: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from streams.http.openapi.document import Row, openapi, render
 from streams.http.responses import Handler
+
+if TYPE_CHECKING:
+    from streams.http.openapi.document import Row
 
 __all__ = ["OpenApiPage"]
 
@@ -30,5 +33,7 @@ class OpenApiPage:
     async def show(self, request: web.Request) -> web.Response:
         """The OpenAPI document of this interface."""
         if self._body is None:
+            from streams.http.openapi.document import openapi, render  # a twentieth of a second, for who asks
+
             self._body = render(openapi([*self._rows, *self.table()])).encode()
         return web.Response(body=self._body, content_type="application/json", charset="utf-8")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -50,9 +51,9 @@ _TOLD: Mapping[str, str] = {
     "incident.responder.replied": "A responder replied in PagerDuty",
     "incident.role.assigned": "A role was assigned in PagerDuty",
 }
-# Matches the part after the prefix in `{prefix}:{incident}:{epoch}`, with what follows for further alerts of the epoch.
+# `{prefix}:{incident}:{epoch}`, with what follows for further alerts of the epoch.
 _KEY = re.compile(
-    r"(?P<incident>(?P<env>[a-z0-9_.:-]{1,64})-[1-9][0-9]{0,17}):(?P<epoch>[0-9]{1,9})"
+    r"(?P<prefix>[A-Za-z0-9._-]{1,48}):(?P<incident>(?P<env>[a-z0-9_.:-]{1,64})-[1-9][0-9]{0,17}):(?P<epoch>[0-9]{1,9})"
     r"(:s[123]|:r[1-9][0-9]?|:breach)?",
     re.ASCII,
 )
@@ -111,7 +112,7 @@ def read_webhook(
     Args:
         body: the body of the request.
         delivery: the header ``X-Webhook-Id``, which is equal in a repeated delivery.
-        prefix: the prefix of this deployment's dedup keys.
+        prefix: what the dedup keys of this deployment begin with; an incident may have opened with another.
         lookup: returns the incident with an id as it was last written; None if the incident is unknown.
         known: which alerts PagerDuty's incidents hold; receives what the delivery states.
         now: the present, ms.
@@ -131,7 +132,8 @@ def read_webhook(
         return Ignored(f"{name or 'an event without a type'} changes nothing here")
     reference = data.get("incident")
     theirs = _short(_text(reference if isinstance(reference, dict) else data, "id"))
-    alerts = _alerts(data, theirs, prefix, known)
+    ours = partial(_parse, prefix=prefix, lookup=lookup)
+    alerts = _alerts((*_keys(data), *(known.keys(theirs) if theirs is not None else ())), ours)
     if not alerts:
         return Ignored("no alert of ours") if theirs is None else Unknown(theirs)
     if kind != "linked" and _is_integration(event):
@@ -141,7 +143,7 @@ def read_webhook(
     current = [alert for alert in alerts if kind == "note" or not _is_past(alert, lookup)]
     if not current:
         return Ignored("of an earlier epoch of the incident")
-    named = [key for key in _keys(data) if _parse(key, prefix) is not None]
+    named = [key for key in _keys(data) if ours(key) is not None]
     if theirs is not None and named:
         known.learn(theirs, *named)
     id_ = _id(delivery or _text(event, "id"), body)
@@ -202,11 +204,10 @@ def _merged_into(data: dict[str, Any]) -> str | None:
     return _short(_text(target, "id")) if merged and isinstance(target, dict) else None
 
 
-def _alerts(data: dict[str, Any], theirs: str | None, prefix: str, known: AlertIndex) -> list[_Alert]:
-    """The alerts of ours that a delivery is about, one for each incident of ours: those named first."""
+def _alerts(keys: Iterable[str], ours: Callable[[str], _Alert | None]) -> list[_Alert]:
+    """The alerts of ours among those with these keys, one for each incident of ours: the latest epoch's first one."""
     found: dict[str, _Alert] = {}
-    for key in (*_keys(data), *(known.keys(theirs) if theirs is not None else ())):
-        alert = _parse(key, prefix)
+    for alert in map(ours, keys):
         if alert is not None and (alert.incident not in found or found[alert.incident].epoch < alert.epoch):
             found[alert.incident] = alert
     return list(found.values())
@@ -281,9 +282,14 @@ def _keys(data: dict[str, Any]) -> Iterator[str]:
     yield from (key for key in found if key)
 
 
-def _parse(key: str, prefix: str) -> _Alert | None:
-    match = _KEY.fullmatch(key.removeprefix(prefix + ":")) if key.startswith(prefix + ":") else None
-    return None if match is None else _Alert(key, match["env"], match["incident"], int(match["epoch"]))
+def _parse(key: str, prefix: str, lookup: Lookup) -> _Alert | None:
+    """The alert of ours with a key; None where neither the policy nor its incident begins keys like that."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    begins = match["prefix"]
+    is_ours = begins == prefix or (lookup(match["incident"]) or {}).get("key_prefix") == begins
+    return _Alert(key, match["env"], match["incident"], int(match["epoch"])) if is_ours else None
 
 
 def _is_integration(event: dict[str, Any]) -> bool:

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -52,23 +53,21 @@ class ReportSettings(Protocol):
     def broker(self) -> Sequence[str]: ...
     @property
     def topic_prefix(self) -> str: ...
-    @property
-    def policy(self) -> object | None: ...
 
 
 def command_of(settings: ReportSettings, kind: str, month: str, now: int) -> tuple[list[str], dict[str, str]]:
     """Return the command that prints a report as HTML, and its environment: that of this process, with its broker.
 
+    The command reads the policy from its standard input.
+
     Args:
-        settings: name the broker, the topics and the file of the policy.
+        settings: name the broker and the topics.
         kind: mtta or sla.
         month: such as 2026-11.
         now: the present, ms since the epoch.
     """
     command = [sys.executable, "-m", "streams.cli", "report", kind, "--month", month, "--format", "html"]
-    command += ["--now", format_instant(now)]
-    if settings.policy is not None:
-        command += ["--policy", str(settings.policy)]
+    command += ["--now", format_instant(now), "--policy", "/dev/stdin"]
     where = {
         "WATCHOFFICER_BROKER": ",".join(settings.broker),
         "WATCHOFFICER_TOPIC_PREFIX": settings.topic_prefix,
@@ -107,7 +106,7 @@ class ReportPages:
 
     Args:
         command: makes the command that prints a report, and its environment, by kind, month and the present (ms).
-        policy: returns the policy that is in force, which has the time zone.
+        policy: returns the policy that is in force, by which a report is made.
         clock: ms since the epoch.
         patience: seconds for which a process may run.
     """
@@ -171,16 +170,17 @@ class ReportPages:
         command, env = self._command(kind, month, now)
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *command,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=asyncio.subprocess.DEVNULL,
+            *command, env=env, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
         )
+        assert process.stdin is not None
         assert process.stdout is not None
         page, status = b"", -1
         try:
             async with asyncio.timeout(self._patience):
+                process.stdin.write(self._policy().canonical().encode())
+                with suppress(ConnectionError):  # it has ended; its status says so
+                    await process.stdin.drain()
+                process.stdin.close()
                 while len(page) <= _MOST_BYTES and (more := await process.stdout.read(1 << 16)):
                     page += more
                 if len(page) <= _MOST_BYTES:
@@ -190,7 +190,7 @@ class ReportPages:
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+                await process.communicate()  # asyncio knows of an end only once all that was printed is read
         if status != 0 or not page:
             log.warning("report_failed", kind=kind, month=month, status=status)
             said = f"the report could not be made; `watchofficer report {kind} --month {month}` says why"

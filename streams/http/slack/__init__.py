@@ -1,0 +1,1 @@
+"""The door for what people press and type in Slack."""

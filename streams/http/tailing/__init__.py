@@ -1,0 +1,1 @@
+"""How the views behind the pages follow the topics."""

@@ -55,7 +55,6 @@ class HttpSettings:
     slack: SlackSettings = SLACK
     broker: tuple[str, ...] = ("127.0.0.1:1",)
     topic_prefix: str = ""
-    policy: None = None
 
     def tokens(self) -> tuple[ApiToken, ...]:
         return self.api_tokens

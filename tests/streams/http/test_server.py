@@ -6,11 +6,12 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -250,6 +251,20 @@ async def test_a_taken_port_is_said_in_one_line() -> None:
         said = f"^127.0.0.1 port {port}: Address already in use; choose another with --port$"
         with pytest.raises(AddressTaken, match=said):
             await server.start()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_address_of_another_machine_is_said_with_the_setting_to_change(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def start() -> None:
+        with pytest.raises(
+            AddressTaken, match=r"^192\.0\.2\.1 port 0: .*; set WATCHOFFICER_BIND to an address of this"
+        ):
+            await HttpServer([], host="192.0.2.1", port=0).start()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(start())
 
 
 def test_half_of_the_descriptors_are_left_to_kafka(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def asked_of(served: Serving) -> list[tuple[str, str | None, str | None, str, st
 
 @pytest.fixture
 async def http() -> Any:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         yield client
 
 
@@ -264,7 +264,7 @@ async def test_another_workspace_is_not_heard(http: httpx.AsyncClient) -> None:
     [
         ("ROLES", "ada=respond", "ids of people"),
         ("ROLES", "U1=admin", "ids of people"),
-        ("TEAM", "ours", "pattern"),
+        ("TEAM", "ours", "id of a workspace"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(name: str, value: str, says: str) -> None:

@@ -59,10 +59,11 @@ async def served(files: dict[str, str]) -> AsyncIterator[HttpServer]:
 async def ask(server: HttpServer, authority: Path, body: bytes = b"") -> str:
     context = ssl.create_default_context(cafile=authority)
     connector = aiohttp.TCPConnector(ssl=context)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        url = f"{server.scheme}://127.0.0.1:{server.port}/"
-        async with session.request("POST" if body else "GET", url, data=body or None) as answer:
-            return await answer.text()
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.request("POST" if body else "GET", f"{server.url}/", data=body or None) as answer,
+    ):
+        return await answer.text()
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -47,6 +47,7 @@ async def test_beyond_loopback_reads_need_a_token_but_for_the_public_paths() -> 
     "headers",
     [
         {"X_Forwarded_For": "192.0.2.1"},
+        {"X_Forwarded_Proto": "https"},
         {"Forwarded": "for=192.0.2.1"},
         {"X_Real_IP": "192.0.2.1"},
         {"Via": "1.1 proxy"},
@@ -139,10 +140,11 @@ def test_tokens_are_read_from_one_setting() -> None:
         "0123456789abcdef",
         "ada:read:0123456789abcdef,ada:respond:fedcba9876543210",
         "ada:read:0123456789abcdef,bob:respond:0123456789abcdef",
+        " , \n",  # whoever sets this believes that there are tokens
     ],
 )
 def test_tokens_that_cannot_be_used_are_refused_without_being_told(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^(must be|names|has)") as raised:
+    with pytest.raises(ValueError, match=r"^(must be|names|has|holds)") as raised:
         api_tokens(text)
     assert "0123456789abcdef" not in str(raised.value)
     assert "short-secret" not in str(raised.value)

@@ -104,6 +104,19 @@ def test_an_incident_that_has_not_been_read_here_yet_is_believed() -> None:
     assert (value.env, value.incident) == ("staging", "staging-3")
 
 
+@pytest.mark.parametrize(("opened_with", "is_ours"), [("watchofficer", True), ("third", False)])
+def test_an_incident_is_heard_by_the_keys_with_which_it_opened(opened_with: str, is_ours: bool) -> None:
+    value = read_webhook(
+        dumps(event()),
+        delivery="delivery-1",
+        prefix="other",
+        lookup={"prod-17": {"epoch": 1, "key_prefix": opened_with}}.get,
+        known=AlertIndex(),
+        now=NOW,
+    )
+    assert isinstance(value, tuple) is is_ours
+
+
 @pytest.mark.parametrize(
     ("delivery", "in_event", "expected"),
     [

@@ -68,7 +68,7 @@ async def test_the_address_of_a_chart_is_that_of_the_console_in_force() -> None:
 async def test_a_message_calls_values_as_the_policy_in_force_does(inbox: InboxSandbox) -> None:
     in_force: Policy = default_policy()
     settings = read_settings({"WATCHOFFICER_TEAMS__URL": inbox.hook})
-    async with httpx.AsyncClient() as http, serving() as served:
+    async with httpx.AsyncClient(verify=False) as http, serving() as served:
         (client,) = receivers(settings, http, RealClock(), lambda: in_force, served.charts).values()
         for name in ("SSOe", "Old SSO"):
             about = command("teams", "open", incident=an_incident(), at=NOW)

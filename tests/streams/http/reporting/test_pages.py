@@ -15,12 +15,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from detectors.instants import MINUTE, SECOND
+from detectors.policy.policy import Policy
 from streams.http.reporting.pages import ReportPages, command_of, months_of
 from streams.http.responses import answered
 from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker
 from streams.kafka.topics import Topics
-from streams.settings.policy_file import default_policy
+from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.http.serving import NOW, HttpSettings, Serving, an_incident
 
 Client = TestClient[web.Request, web.Application]
@@ -45,10 +46,14 @@ class Program:
 
 @asynccontextmanager
 async def serving(
-    command: Callable[[str, str, int], Any], *, now: Callable[[], int] = lambda: NOW, patience: float = 60.0
+    command: Callable[[str, str, int], Any],
+    *,
+    now: Callable[[], int] = lambda: NOW,
+    policy: Callable[[], Policy] = default_policy,
+    patience: float = 60.0,
 ) -> AsyncIterator[Client]:
     application = web.Application()
-    pages = ReportPages(command, default_policy, now, patience=patience)
+    pages = ReportPages(command, policy, now, patience=patience)
     application.add_routes([web.get(path, answered(handler)) for _, path, handler in pages.table()])
     async with TestClient(TestServer(application)) as client:
         yield client
@@ -75,6 +80,16 @@ async def test_the_command_makes_the_page_which_loads_nothing_but_its_style(
     assert style == re.findall(r"style-src ('sha256-[^']+')", text)
     assert "unsafe-inline" not in policy + text
     assert not re.search(r"<script|\son\w+=|\sstyle=", text)
+
+
+async def test_a_report_is_made_by_the_policy_that_is_in_force(tmp_path: Path) -> None:
+    program = Program(tmp_path, "print(sys.stdin.read())")
+    other = read_policy("time_zone: Europe/Paris\n", "test.yaml")
+    async with (
+        serving(program, policy=lambda: other) as client,
+        client.get("/reports/2026-11/sla") as response,
+    ):
+        assert read_policy(await response.text(), "what the process was given") == other
 
 
 async def test_readers_share_a_process_until_a_minute_has_passed(tmp_path: Path) -> None:
@@ -141,10 +156,11 @@ def test_service_levels_are_linked_as_far_as_days_are_told() -> None:
     ]
 
 
-def test_a_file_of_the_policy_and_the_broker_are_handed_on() -> None:
+def test_the_broker_is_handed_on() -> None:
     settings = HttpSettings(broker=("a:1", "b:2"), topic_prefix="x.")
     command, env = command_of(settings, "sla", "2026-11", NOW)
     assert command[3:] == [
         "report", "sla", "--month", "2026-11", "--format", "html", "--now", "2026-11-23T15:05:00Z",
+        "--policy", "/dev/stdin",
     ]  # fmt: skip
     assert (env["WATCHOFFICER_BROKER"], env["WATCHOFFICER_TOPIC_PREFIX"]) == ("a:1,b:2", "x.")
