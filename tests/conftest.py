@@ -36,8 +36,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-#: An expression of ``-m`` that asks for one mark: whoever bears it, without those who bear others too.
-_ONE_MARK = re.compile(r"(\w+)(?: and not \w+)*")
+#: An expression of ``-m`` that asks for a mark first: for those who bear it, and bear certain others too or do not.
+_ONE_MARK = re.compile(r"(\w+)(?: and (?:not )?\w+)*")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

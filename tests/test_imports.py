@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging.config
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -48,6 +49,12 @@ BETWEEN = [
     for above, below in pairwise(SHIPPED)
 ]
 BROKEN = [*BETWEEN, *upward()]
+
+
+@pytest.fixture(autouse=True)
+def _loggers_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The linter sets up logging for its own process, and disables all loggers that there are."""
+    monkeypatch.setattr(logging.config, "dictConfig", lambda config: None)
 
 
 def test_the_contracts_hold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,25 @@ def test_the_event_of_the_example_is_valid() -> None:
     assert not isinstance(decode(event.encode()), Rejection)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/glossary.md"])
-def test_what_is_linked_and_named_is_there(document: str) -> None:
-    text = (ROOT / document).read_text()
-    named = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-    named += re.findall(r"`((?:tests|streams|detectors|sinks|deploy|benchmarks)/[\w./]*)`", text)
-    assert named
-    assert [path for path in named if not (ROOT / path).exists()] == []
+def test_what_documents_name_is_there() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    named = {
+        path
+        for document in documents
+        for path in re.findall(
+            r"`((?:tests|streams|detectors|sinks|deploy|benchmarks)/[\w./-]*)`", document.read_text()
+        )
+    }
+    assert len(named) > 100
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_map_has_every_room() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer for one in contracts for layer in one.get("layers", ())]
+    the_map = (ROOT / "CONTRIBUTING.md").read_text().split("```")[1]
+    rooms = {room for layer in layers for room in layer.split(" | ")}
+    assert sorted(rooms - set(re.findall(r"\w+", the_map))) == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

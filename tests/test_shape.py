@@ -129,7 +129,7 @@ def test_the_first_line_of_every_module_is_a_sentence(everything: dict[str, Modu
     first = {
         one.name: (ast.get_docstring(one.tree) or "").partition("\n\n")[0]
         for one in everything.values()
-        if one.tree.body
+        if one.tree.body or one.ships
     }
     assert {name: line for name, line in first.items() if not line.endswith((".", "?", "::"))} == {}
 

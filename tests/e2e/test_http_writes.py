@@ -95,20 +95,27 @@ async def test_an_incident_is_led_through_its_life_over_http(
             found = await deployment.incident("staging-1")
             return found if found and all(found[name] == value for name, value in wanted.items()) else None
 
-        return await until(look, 20.0, f"staging-1 with {wanted}", deployment.worker)
+        return await until(look, 60.0, f"staging-1 with {wanted}", deployment.worker)
 
-    for _ in range(3):
-        await post("ack", "key of the acknowledgement")
-    await stands(state="acknowledged", acknowledged_by="Grace Hopper")
-    await post("note", "key of the note", text="The <identity> provider has been called.")
-    await post("note", "key of the note", text="The <identity> provider has been called.")
-    await post("declare", "key of the declaration")
-    found = await stands(declared_by="Grace Hopper")
-    assert [(note["by"], note["text"]) for note in found["notes"]] == [
-        ("Grace Hopper", "The <identity> provider has been called.")
-    ]
+    async def fails_for(people: int) -> None:
+        async def seen() -> bool:
+            found = await deployment.incident("staging-1")
+            return found is not None and found["counts_now"]["users_impacted"] >= people
+
+        await until(seen, 60.0, f"staging-1 with {people} people", deployment.worker)
+
     async with meanwhile(deployment, "failing on", 2, **FAILED):
-        await asyncio.sleep(2.0)
+        for _ in range(3):
+            await post("ack", "key of the acknowledgement")
+        await stands(state="acknowledged", acknowledged_by="Grace Hopper")
+        await post("note", "key of the note", text="The <identity> provider has been called.")
+        await post("note", "key of the note", text="The <identity> provider has been called.")
+        await post("declare", "key of the declaration")
+        found = await stands(declared_by="Grace Hopper")
+        assert [(note["by"], note["text"]) for note in found["notes"]] == [
+            ("Grace Hopper", "The <identity> provider has been called.")
+        ]
+        await fails_for(30)  # those of now are seen, not only those that opened it
         await post("resolve", "key of the resolution", text="It was a test.")
         found = await stands(said_resolved_by="Grace Hopper", state="open", acknowledged_by=None)
     assert found["resolved_at"] is None  # it fails still: a person's word does not end it

@@ -73,9 +73,11 @@ class DelivererFixture:
         self.recorded: list[Delivery] = []
         self.dead: list[tuple[str, str, int]] = []
         self.told: list[tuple[str, int]] = []
+        self.gates: dict[str, ReceiverGate] = {}  # the others let everything through
         self.deliverer = self.make()
 
     def make(self) -> Deliverer:
+        eager = {sink: ReceiverGate(EAGER, self.time.clock, self.time.sleep) for sink in self.receivers}
         return Deliverer(
             self.receivers,
             self.record,
@@ -83,7 +85,7 @@ class DelivererFixture:
             self.time.clock,
             self.time.sleep,
             lambda: 0.5,
-            gates={sink: ReceiverGate(EAGER, self.time.clock, self.time.sleep) for sink in self.receivers},
+            gates=eager | self.gates,
             on_delivered=lambda command, at: self.told.append((command.id, at)),
         )
 

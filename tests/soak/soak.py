@@ -180,7 +180,9 @@ class _Soak:
     async def _over(self, workers: list[Worker]) -> bool:
         for worker in workers:
             with suppress(httpx.HTTPError):
-                async with httpx.AsyncClient(base_url=worker.url, timeout=10.0, trust_env=False) as client:
+                async with httpx.AsyncClient(
+                    base_url=worker.url, timeout=10.0, trust_env=False, verify=False
+                ) as client:
                     found = (await client.get("/api/v1/incidents")).json()["incidents"]
                     return all(one["state"] in _OVER for one in found)
         return False
@@ -225,7 +227,9 @@ def _resident(worker: Worker) -> int:
 
 async def _metrics(worker: Worker) -> list[Measured]:
     with suppress(httpx.HTTPError):
-        async with httpx.AsyncClient(base_url=worker.url, timeout=10.0, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=worker.url, timeout=10.0, trust_env=False, verify=False
+        ) as client:
             text = (await client.get("/metrics")).text
         return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return []

@@ -117,7 +117,7 @@ class Worker:
             Failed: the worker is not ready within ``within`` seconds, or the process ended.
         """
         deadline = time.monotonic() + within
-        async with httpx.AsyncClient(base_url=self.url, timeout=5.0, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=5.0, trust_env=False, verify=False) as client:
             while True:
                 self.check()
                 try:

@@ -209,7 +209,7 @@ class _Worker:
                 stdout=log,
                 stderr=log,
             )
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False)
 
     async def ready(self) -> bool:
         try:

@@ -66,7 +66,7 @@ class GoesOn:
                 while worker.health.waiting():
                     assert not worker.failed.done(), worker.failed.result()
                     await asyncio.sleep(0.05)
-                async with httpx.AsyncClient(base_url=worker.url, trust_env=False) as client:
+                async with httpx.AsyncClient(base_url=worker.url, trust_env=False, verify=False) as client:
                     yield client
                 assert not worker.failed.done(), worker.failed.result()
             finally:

@@ -101,7 +101,11 @@ def test_deep_nesting_is_refused(text: str) -> None:
 
 
 def test_a_huge_document_is_refused_unread() -> None:
-    assert refused("# " + "x" * 300_000) == "p.yaml:1: is larger than 256 KiB, the most a policy may have"
+    says = "p.yaml:1: is larger than 256 KiB, the most a policy may have"
+    assert refused("# " + "x" * 300_000) == says
+    # What is read of a large file may end within a character.
+    assert refused(b"\xef\xbb\xbf#" + "é".encode() * (128 * 1024) + b"\xc3") == says
+    assert read_source(b"\xef\xbb\xbf#" + b"x" * (256 * 1024 - 1), "p.yaml").values == {}
 
 
 def test_messages_stay_short_whatever_they_quote() -> None:

@@ -83,7 +83,10 @@ class Worker(processes.Worker):
 
     async def _ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
         try:
-            async with httpx.AsyncClient(base_url=self.url, timeout=10.0, trust_env=False) as client:
+            # verify: to read the certificates of all authorities for each request takes 40 ms of CPU time
+            async with httpx.AsyncClient(
+                base_url=self.url, timeout=10.0, trust_env=False, verify=False
+            ) as client:
                 response = await client.request(method, path, **request)
         except httpx.TransportError:
             return 0, None

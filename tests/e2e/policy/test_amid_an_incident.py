@@ -17,9 +17,9 @@ from streams.kafka.admin import create_missing
 from streams.kafka.embedded_broker import EmbeddedBroker, free_port
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import FastClock, RealClock
+from streams.settings.policy_file import PolicyFile
 from streams.settings.settings import read_settings
 from streams.worker.options import WorkerOptions
-from streams.worker.policies.keeper import PolicyFile
 from streams.worker.worker import Worker
 from tests.e2e.harness.deployment import QUICK, SLI_EVERY, login
 from tests.e2e.harness.judged_again import judged_again
@@ -99,7 +99,7 @@ class Watch:
         await until(look, 60.0, what)
 
     async def incident_is(self, *states: str) -> None:
-        async with httpx.AsyncClient(base_url=self.worker.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.worker.url, trust_env=False, verify=False) as client:
 
             async def look() -> bool:
                 assert not self.worker.failed.done(), self.worker.failed.result()

@@ -78,7 +78,7 @@ class Supervisor:
         self._folder = folder
         self._arguments = arguments
         self._supervising: asyncio.Task[None] | None = None
-        self._http = httpx.AsyncClient(timeout=5.0, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=5.0, trust_env=False, verify=False)
         self._stops: set[asyncio.Task[None]] = set()
         self._guard: subprocess.Popen[bytes] | None = None
         self.workers: list[Worker] = []

@@ -134,6 +134,7 @@ class SimConsumer:
         self._random = random
         self._reset_to_earliest = reset_to_earliest
         self._positions: dict[TopicPartition, int | None] = {}
+        self._paused: set[TopicPartition] = set()
         self._came: dict[TopicPartition, tuple[int, list[Stored], int]] = {}
         self._fetching = False
         self._waiter: asyncio.Future[None] | None = None
@@ -161,6 +162,7 @@ class SimConsumer:
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Read these from now on."""
         self._positions = dict.fromkeys(partitions)
+        self._paused = set()
 
     def subscribe(self, topics: Sequence[str], *, listener: Any) -> None:
         """Only members of a group subscribe."""
@@ -194,10 +196,13 @@ class SimConsumer:
         return self._positions.get(partition)
 
     def pause(self, *partitions: TopicPartition) -> None:
-        """Nobody reads by a schema here."""
-        raise NotImplementedError
+        """Fetch nothing more of these."""
+        assert self._positions.keys() >= set(partitions), f"of {partitions}, some are not assigned"
+        self._paused |= set(partitions)
 
-    resume = pause
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Nobody reads by a schema here, so that nobody goes on."""
+        raise NotImplementedError
 
     def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
         """When a fetch was answered last, ms since the epoch."""
@@ -289,7 +294,9 @@ class SimConsumer:
 
     def _fetch(self) -> None:
         """Ask for what follows the positions; the answer is taken in whenever it comes."""
-        places = {place: at for place, at in self._positions.items() if at is not None}
+        places = {
+            place: at for place, at in self._positions.items() if at is not None and place not in self._paused
+        }
         self._fetching = True
         if places:
 

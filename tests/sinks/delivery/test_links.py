@@ -13,9 +13,10 @@ from detectors.incidents import Command, Page
 from detectors.instants import SECOND
 from sinks import sandbox
 from sinks.delivery.deliverer import Deliverer
-from sinks.delivery.gate import gates_for
+from sinks.delivery.gate import ReceiverGate, gates_for
 from sinks.delivery.outcomes import Delivery
 from sinks.receivers.answers import Delivered, Retry
+from sinks.receivers.contract import Pace
 from sinks.receivers.pagerduty.wording import render
 from sinks.sandbox import Sandbox
 from tests.sinks.clients import clients_of
@@ -145,6 +146,26 @@ async def test_a_page_waits_for_no_slack_at_which_another_incident_waits_or_that
         fixture.deliverer.submit(each)
     await fixture.time.settle()
     assert [at for at, _ in fixture.receivers["pagerduty"].got] == [OPENED]
+    await fixture.deliverer.close(0)
+
+
+@pytest.mark.parametrize(("ago", "waits"), [(700, False), (760, True)])
+async def test_a_page_waits_only_if_the_rate_lets_slack_answer_in_time(ago: int, waits: bool) -> None:
+    fixture = DelivererFixture(slack=lambda command: Delivered(dict(THREAD)))
+    pace = Pace(per_minute=60, burst=1, concurrency=2)
+    fixture.gates["slack"] = ReceiverGate(pace, fixture.time.clock, fixture.time.sleep)
+    fixture.deliverer = fixture.make()
+    await fixture.time.pass_(1)  # the burst counts as spent at first
+    fixture.deliverer.submit(numbered(0, "slack", "notice", who="prod-20"))
+    await fixture.time.pass_(ago / SECOND)
+    opened = fixture.time.now
+    for each in opening("slack", "pagerduty"):
+        fixture.deliverer.submit(each)
+    await fixture.time.settle()
+    assert [at for at, _ in fixture.receivers["pagerduty"].got] == ([] if waits else [opened])
+    await fixture.time.pass_(0.3)
+    (paged,) = fixture.receivers["pagerduty"].got
+    assert paged[0] == (opened + SECOND - ago if waits else opened)
     await fixture.deliverer.close(0)
 
 

@@ -230,7 +230,8 @@ async def test_what_speaks_no_tls_is_said() -> None:
 
 @pytest.mark.parametrize("fault", ["half", "drip", "huge", "html", "cut"])
 async def test_the_sandbox_can_be_as_hostile(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DEADLINE", 0.5)
+    if fault == "drip":  # the others have their answers, or ends of them, well before
+        monkeypatch.setattr(module, "DEADLINE", 0.5)
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / 40)

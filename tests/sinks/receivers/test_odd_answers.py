@@ -100,7 +100,7 @@ async def paged(base: str, http: httpx.AsyncClient) -> Answer:
         pytest.param(answer(b'{"status": "\xff"}'), Retry, id="half UTF-8"),
         pytest.param(answer(b"[" * 30_000 + b"]" * 30_000), Retry, id="nested without end"),
         pytest.param(answer(b'{"status": ' + b"9" * 30_000 + b"}"), Retry, id="a number without end"),
-        pytest.param(answer(gzip.compress(b"x" * 50_000_000), "Content-Encoding: gzip"), Retry, id="a bomb of gzip"),
+        pytest.param(None, Retry, id="a bomb of gzip"),
         pytest.param(answer(OK, "Content-Encoding: br"), Retry, id="packed in another way"),
         pytest.param(answer(OK, status="204 No Content"), Retry, id="204"),
         pytest.param(answer(b"", "Location: https://elsewhere.example/", status="301 Moved"), Refused, id="301"),
@@ -113,7 +113,9 @@ async def paged(base: str, http: httpx.AsyncClient) -> Answer:
                             status="429 Slow"), Retry, id="a wait by a clock that is wrong"),
     ],
 )  # fmt: skip
-async def test_an_answer_that_nobody_documents_is_a_value(raw: bytes, kind: type[Answer]) -> None:
+async def test_an_answer_that_nobody_documents_is_a_value(raw: bytes | None, kind: type[Answer]) -> None:
+    if raw is None:  # packed here, as that takes long
+        raw = answer(gzip.compress(b"x" * 50_000_000), "Content-Encoding: gzip")
     async with says(raw) as (base, _), http_client() as http:
         got = await paged(base, http)
     assert isinstance(got, kind), got

@@ -28,7 +28,7 @@ def test_the_settings_of_an_exercise_are_its_own_and_those_of_the_watch_are_not_
     assert own.sinks() == {"pagerduty"}
     watch = read_settings({**REAL, "WATCHOFFICER_EXERCISE_SLACK__CHANNEL": "C0"})
     assert watch.sinks() == {"pagerduty"}
-    assert watch.unknown == ()
+    assert watch.doubts == ()
 
 
 @pytest.mark.parametrize(

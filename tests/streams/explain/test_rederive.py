@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from streams.settings.policy_file import default_policy, read_policy
 from tests.streams.explain.case_files import START, begun, case_file, entries, inputs
 
 POLICY = default_policy()
-LINES = [line for line in case_file().lines if line.kind != "refused"]
 #: A field of a line, and a value that no line has.
 CHANGES: dict[str, Any] = {
     "scope": "prod/elsewhere",
@@ -35,8 +35,19 @@ CHANGES: dict[str, Any] = {
 }
 
 
-#: The lines of the first minutes, whose events are few.
-FIRST = [line for line in LINES if line.instant < START + 7 * MINUTE]
+@cache
+def told() -> list[Line]:
+    """The lines of the incident; played when they are asked for, and not by each process that collects tests."""
+    return [line for line in case_file().lines if line.kind != "refused"]
+
+
+def first() -> list[Line]:
+    """The lines of the first minutes, whose events are few."""
+    return [line for line in told() if line.instant < START + 7 * MINUTE]
+
+
+#: The number of one of the lines.
+NUMBER = st.deferred(lambda: st.integers(0, len(told()) - 1))
 
 
 def derived(lines: list[Line], events_of: list[bytes], policy: Policy = POLICY) -> Rederived:
@@ -44,42 +55,42 @@ def derived(lines: list[Line], events_of: list[bytes], policy: Policy = POLICY) 
 
 
 def test_the_recorded_events_give_the_incident_that_the_log_tells_whatever_its_number() -> None:
-    found = derived([replace(line, incident="prod-77") for line in FIRST], begun(8))
+    found = derived([replace(line, incident="prod-77") for line in first()], begun(8))
     assert found.equal
-    assert (found.lines, found.judged_by) == (len(FIRST), (POLICY.hash,))
+    assert (found.lines, found.judged_by) == (len(first()), (POLICY.hash,))
 
 
 def test_what_people_did_is_taken_from_the_log_where_no_inputs_are_given() -> None:
-    asked = inputs_of(LINES)
-    acknowledged = next(line for line in LINES if line.kind == "acknowledged")
+    asked = inputs_of(told())
+    acknowledged = next(line for line in told() if line.kind == "acknowledged")
     assert (acknowledged.instant, "acknowledge", "Ada") in {(at, one.kind, one.by) for at, one in asked}
-    assert len(asked) == sum(line.kind in ("acknowledged", "note") for line in LINES)
+    assert len(asked) == sum(line.kind in ("acknowledged", "note") for line in told())
 
 
 def test_another_policy_is_named_and_other_events_bring_no_such_incident() -> None:
     other = read_policy("severity: {severity_2_over: 7}", "p.yaml")
-    found = derived(LINES, begun(1), other)
+    found = derived(told(), begun(1), other)
     assert (found.policy_hash, found.judged_by) == (other.hash, (POLICY.hash,))
     assert (found.found, found.equal) == (False, False)
 
 
-@given(st.integers(0, len(LINES) - 1), st.sampled_from(sorted(CHANGES)))
+@given(NUMBER, st.sampled_from(sorted(CHANGES)))
 def test_a_field_that_differs_is_named_with_both_values_and_nothing_else(n: int, field: str) -> None:
-    changed = [*LINES]
-    changed[n] = replace(LINES[n], **{field: CHANGES[field]})
-    (one,) = compared(changed, LINES)
-    assert (one.at, one.kind, one.only) == (LINES[n].at, LINES[n].kind, None)
-    assert dict(one.fields) == {field: (CHANGES[field], getattr(LINES[n], field))}
+    changed = [*told()]
+    changed[n] = replace(told()[n], **{field: CHANGES[field]})
+    (one,) = compared(changed, told())
+    assert (one.at, one.kind, one.only) == (told()[n].at, told()[n].kind, None)
+    assert dict(one.fields) == {field: (CHANGES[field], getattr(told()[n], field))}
 
 
-@given(st.sets(st.integers(0, len(LINES) - 1)), st.sets(st.integers(0, len(LINES) - 1)))
+@given(st.sets(NUMBER), st.sets(NUMBER))
 def test_lines_that_only_one_side_has_are_named_with_the_side(here: set[int], there: set[int]) -> None:
-    recorded = [line for n, line in enumerate(LINES) if n not in here]
-    other = [line for n, line in enumerate(LINES) if n not in there]
+    recorded = [line for n, line in enumerate(told()) if n not in here]
+    other = [line for n, line in enumerate(told()) if n not in there]
     found = list(compared(recorded, other))
     assert sorted((one.at, one.kind, one.only or "") for one in found) == sorted(
-        [(LINES[n].at, LINES[n].kind, "the events") for n in here - there]
-        + [(LINES[n].at, LINES[n].kind, "the log") for n in there - here]
+        [(told()[n].at, told()[n].kind, "the events") for n in here - there]
+        + [(told()[n].at, told()[n].kind, "the log") for n in there - here]
     )
 
 
@@ -95,8 +106,8 @@ def shown(folder: Path, lines: list[Line], *more: str) -> Result:
 
 
 def test_a_shown_incident_says_what_differs(tmp_path: Path) -> None:
-    opened = LINES[0]
-    wrong = [replace(opened, users_impacted=123_456), *FIRST[1:]]
+    opened = told()[0]
+    wrong = [replace(opened, users_impacted=123_456), *first()[1:]]
     found = shown(tmp_path, wrong)
     assert found.exit_code == 0, found.output
     assert f"users_impacted: the log has 123456, the events give {opened.users_impacted}" in found.stdout
@@ -105,11 +116,11 @@ def test_a_shown_incident_says_what_differs(tmp_path: Path) -> None:
 def test_a_shown_incident_names_earlier_ones_like_it_with_how_they_ended(tmp_path: Path) -> None:
     earlier = [
         replace(line, incident="prod-0", at=line.at.replace("11-23", "11-20"), reason="Mended by IAM.")
-        for line in LINES
+        for line in told()
     ]
     elsewhere = [replace(line, incident="prod-9", scope="prod/sis") for line in earlier]
-    found = shown(tmp_path, [*earlier, *elsewhere, *LINES], "--format", "json")
+    found = shown(tmp_path, [*earlier, *elsewhere, *told()], "--format", "json")
     assert found.exit_code == 0, found.output
     (one,) = json.loads(found.stdout)["similar"]
     assert (one["incident"], one["resolved_reason"]) == ("prod-0", "Mended by IAM.")
-    assert "Mended by IAM." in shown(tmp_path, [*earlier, *LINES], "--no-rederive").stdout
+    assert "Mended by IAM." in shown(tmp_path, [*earlier, *told()], "--no-rederive").stdout

@@ -12,6 +12,7 @@ from typing import Literal
 
 import pytest
 import structlog
+from aiokafka.errors import TopicAuthorizationFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 from mode import Service
@@ -235,3 +236,20 @@ async def test_that_a_service_starts_and_stops_is_said_where_it_is_asked_for(ver
     assert ("Starting..." in said, "Stopping..." in said) == (verbose, verbose)
     assert "a line of ours" in said
     assert "[^Part]: is late" in said
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_a_broker_refuses_a_library_is_one_line_unless_all_is_asked_for(verbose: bool) -> None:
+    stream = io.StringIO()
+    configure_logs("console", stream=stream, verbose=verbose)
+    try:
+        raise TopicAuthorizationFailedError("incident-inputs")
+    except TopicAuthorizationFailedError as error:
+        logging.getLogger("faust.transport").exception("drain raised: %r", error)
+        logging.getLogger("aiokafka").exception("failed")
+        structlog.get_logger("watchofficer").error("ours", exc_info=error)
+    lines = stream.getvalue().splitlines()
+    assert sum(line == "Traceback (most recent call last):" for line in lines) == (3 if verbose else 1)
+    if not verbose:
+        assert "drain raised: TopicAuthorizationFailedError('incident-inputs')" in lines[0]
+        assert "failed: TopicAuthorizationFailedError('incident-inputs')" in lines[1]

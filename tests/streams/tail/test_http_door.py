@@ -59,7 +59,9 @@ async def given() -> AsyncIterator[Given]:
     one = Given()
     await one.door.start()
     running = asyncio.create_task(one.door.run())
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{one.door.port}", trust_env=False) as one.client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{one.door.port}", trust_env=False, verify=False
+    ) as one.client:
         yield one
     one.free.set()
     await one.door.stop()

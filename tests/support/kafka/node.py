@@ -191,8 +191,11 @@ class _JavaProcess:
         self._end(signal.SIGKILL)
 
     def pause(self, paused: bool) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+        if paused:  # a thread may still answer until the last of them has stopped
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def close(self) -> None:
         self._end(signal.SIGKILL)

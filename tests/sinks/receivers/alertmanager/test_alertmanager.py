@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         for _ in range(300):
             try:
-                if httpx.get(f"{url}/-/ready", trust_env=False).is_success:
+                if httpx.get(f"{url}/-/ready", trust_env=False, verify=False).is_success:
                     break
             except httpx.TransportError:
                 pass

@@ -218,7 +218,7 @@ async def test_a_relay_that_drips_is_left_at_the_deadline() -> None:
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     relay = Relay(port=server.sockets[0].getsockname()[1])
     answer = await over(relay, None, command("email", "open"), deadline=0.3)
-    await asyncio.wait_for(left.wait(), 10)
+    await asyncio.wait_for(left.wait(), 60)  # it is the end that counts, on a busy machine too
     server.close()
     assert isinstance(answer, Retry)
     assert "0.3 s" in answer.why

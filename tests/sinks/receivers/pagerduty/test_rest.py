@@ -145,7 +145,7 @@ async def test_it_is_a_receiver_of_its_own_where_there_is_a_token_and_a_user() -
     )
     (name, rest), *others = whole.named().items()
     assert (name, rest.on, others, rest.named()) == ("rest", True, [], {})
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(verify=False) as http:
         assert isinstance(rest.client(Means(http=http, clock=lambda: OPENED, names=NAMES)), PagerDutyRest)
     assert TOKEN not in repr(rest)
     assert PagerDutySettings(rest_token=SecretStr(TOKEN)).named() == {}
