@@ -23,7 +23,7 @@ DEV := $(VENV)/.dev
 FOR_DEMO := $(if $(wildcard $(DEV)),$(DEV),$(RUNTIME))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-deep lint format bench quality kafka simulation pictures test-console test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-image test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
+.PHONY: help setup demo test test-unit test-processes test-long test-deep lint format bench quality kafka simulation pictures test-console test-delivery test-incidents test-kafka test-replicas test-blind test-faults test-upgrade soak package test-package test-pythons test-image test-helm docs locks sbom audit alive secrets fuzz fuzz-http test-http clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,14 +33,22 @@ setup: $(DEV) ## create .venv with all that development and tests need
 demo: $(FOR_DEMO) ## show how a sign-in outage is detected, paged and resolved, on this machine alone
 	$(BIN)/watchofficer demo $(ARGS)
 
-# What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
-test: export PYTHONDONTWRITEBYTECODE :=
-test: $(DEV) ## run the tests that need only .venv (ARGS= for further arguments of pytest)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "$(UNIT)" $(ARGS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka and not long" $(ARGS)
+# With arguments, which may be the name of a test, a half of the tests may have none (status 5 of pytest).
+OR_NONE = $(if $(ARGS), || test $$? -eq 5)
 
-test-long: $(DEV) ## run what plays hours of traffic or has to wait: the shipped policy's own tests, scenarios, benchmarks, receivers
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "long and not kafka" $(ARGS)
+# What is compiled is kept, whatever the environment says: the tests start hundreds of processes.
+test-unit test-processes: export PYTHONDONTWRITEBYTECODE :=
+test: $(DEV) ## run the tests that need only .venv, what computes beside what waits (ARGS= for further arguments of pytest)
+	.ci/beside '$(MAKE) test-unit' '$(MAKE) test-processes'
+
+test-unit: $(DEV) ## run the half of them that only computes
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "$(UNIT)" $(ARGS)$(OR_NONE)
+
+test-processes: $(DEV) ## run the half of them that starts processes, and mostly waits for them
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "e2e and not kafka and not long" $(ARGS)$(OR_NONE)
+
+test-long: $(DEV) ## run what plays hours of traffic or has to wait: the shipped policy's own tests, scenarios, benchmarks, receivers (MARKS='and not e2e')
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "long and not kafka $(MARKS)" $(ARGS)
 
 test-deep: ## run the tests of `make test` with five times as many examples of each property
 	$(MAKE) test ARGS="--hypothesis-profile=deep $(ARGS)"
@@ -205,12 +213,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Exactly what the lock file says, by hash; uv is quicker where it is installed. Then this folder itself, in place.
+# pip would compile on one core, and half of all files for nothing: what packages test themselves with, and Datadog's client,
+# of whose ten thousand modules one test imports a few. What cannot be compiled is nothing that is imported.
 define install
+	@echo "installing what $(1) pins into $(VENV): a minute or two, once"
 	@if command -v uv >/dev/null 2>&1; then \
 		uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) && \
 		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
-		$(BIN)/python -m pip install --quiet --require-hashes -r $(1) && \
+		$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r $(1) && \
 		$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
 	fi
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|datadog_api_client)/' $(VENV)/lib || true
 endef
