@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
 from detectors.policy.types import Consistent
+from sinks.small_files import check_regular_file
 
 __all__ = [
     "Group",
@@ -23,6 +24,9 @@ __all__ = [
     "ReadableFile",
     "Secret",
     "SecretUrl",
+    "UserPath",
+    "expanded",
+    "formed",
     "is_secret",
     "wrap_secrets",
 ]
@@ -31,7 +35,7 @@ __all__ = [
 class Group(Consistent):
     """A group of settings: immutable, with values that may be secrets wrapped before validation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +75,10 @@ def _wrapped(value: Any) -> Any:
 def _port(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value, re.ASCII):
         value = int(value)
+    if isinstance(value, str) and value.startswith("tcp://"):
+        raise ValueError(
+            "must be a port; Kubernetes sets this address: set enableServiceLinks to false in the pod"
+        )
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
         raise ValueError("must be a port, 0 to 65535 (0: any that is free)")
     return value
@@ -116,12 +124,40 @@ def _secret_url(value: SecretStr) -> SecretStr:
     return _header_secret(value)
 
 
+def formed(pattern: str, must: str) -> AfterValidator:
+    """Return what refuses a text that is not of a form.
+
+    Args:
+        pattern: that the whole text matches.
+        must: says what it must be, with an example.
+    """
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError(must)
+        return value
+
+    return AfterValidator(check)
+
+
+def expanded(value: Path) -> Path:
+    """Return the path with the home folder in place of ``~``, which no shell has replaced in a file of variables.
+
+    Raises:
+        ValueError: there is no home folder.
+    """
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~, and no home folder is known here: write the whole path") from None
+
+
 def _readable_file(value: Path) -> Path:
     try:
-        with value.open("rb"):
-            return value
+        check_regular_file(value)
     except OSError as error:
         raise ValueError(f"names a file that cannot be read: {error.strerror}") from None
+    return value
 
 
 #: Any text, for instance a password.
@@ -132,4 +168,6 @@ HeaderSecret = Annotated[SecretStr, AfterValidator(_header_secret)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Port = Annotated[int, BeforeValidator(_port)]
-ReadableFile = Annotated[Path, AfterValidator(_readable_file)]
+#: A path in which ``~`` stands for the home folder.
+UserPath = Annotated[Path, AfterValidator(expanded)]
+ReadableFile = Annotated[UserPath, AfterValidator(_readable_file)]

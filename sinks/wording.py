@@ -59,7 +59,7 @@ _SYMPTOMS = {
     "latency": "is slow",
     "surge": "sees a surge of errors made by users",
     "silence": "has fallen silent",
-    "funnel": "loses people before they come back",
+    "funnel": "loses people before they get in",
 }
 # What people do who have a value of an axis or step, and what those do of whom it has the share among all.
 _HAVING = {

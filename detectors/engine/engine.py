@@ -8,6 +8,7 @@ input. Which T are evaluated is a function of the facts and the inputs alone, ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import gcd
 
 import numpy as np
 
@@ -85,12 +86,8 @@ class Engine:
         observer: Observer | None = None,
         durations: bool = False,
     ) -> None:
-        self.env = env
-        self.policy = policy
-        self.history = history
-        self._sinks = sinks
-        self._sli_every = sli_every
-        self._observer = observer
+        self.env, self.policy, self.history = env, policy, history
+        self._sinks, self._sli_every, self._observer = sinks, sli_every, observer
         self._classify = classify_of(policy)
         self._frames = FrameBuilder(env, policy, self._classify, state.scopes if state else None)
         self.scopes = self._frames.scopes
@@ -98,10 +95,11 @@ class Engine:
         self._detectors = detectors_of(policy, history)
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
-        self._covered_from = state.covered_from if state else covered_from
-        self._doubted_to = FAR_PAST
+        self._covered_from, self._doubted_to = state.covered_from if state else covered_from, FAR_PAST
         self._five_minutes = FiveMinutes(env, policy, self._classify, state.disturbed if state else ())
         self._notices = NoticeWatch(env, policy, state.noticed if state else None)
+        # At each multiple of this (ms) something may be due whatever happens.
+        self._turn = gcd(MINUTE, policy.banner.republish_every, sli_every or 0)
         self._waiting = Waiting(policy.step, (self._frames, self._notices))
         self.last: Frame | None = None
         self._durations = Durations(self.scopes, policy.step, max(policy.sli_windows)) if durations else None
@@ -134,9 +132,7 @@ class Engine:
         )
 
     def exclusions(self) -> list[Exclusion]:
-        """What the SLA does not count, as far back as the history reaches: interruptions that credential providers
-        caused, maintenance that was announced at run time, and corrections.
-        """
+        """What the SLA does not count: what providers caused, maintenance announced at run time, corrections."""
         return [] if self.evaluated_to is None else self.days.exclusions(self.evaluated_to, self.lifecycle)
 
     def doubt(self, to: int) -> None:
@@ -222,13 +218,12 @@ class Engine:
             catching_up: whether the engine is so far behind that notifications are held back.
 
         Returns:
-            the result of each T that was evaluated, in order; false where it has nothing.
+            results in the order of T, at least that of each T at which anything was due; false where one has nothing.
 
         Raises:
             ValueError: ``to`` is no multiple of the step, or a row counts at a T that was evaluated before.
         """
-        step = self.policy.step
-        if to % step:
+        if to % (step := self.policy.step):
             raise ValueError(f"{self.env}: {to} is no multiple of the step of {step} ms")
         due = self._waiting.counting(rows, to)
         pending = sorted(inputs, key=lambda pair: pair[0])
@@ -301,7 +296,7 @@ class Engine:
         unread: Spans,
         catching_up: bool,
     ) -> Iterator[StepResult]:
-        """Evaluate the T of one frame, and yield the result of each, in order.
+        """Evaluate the T of one frame, and yield the result of each at which anything is due, after empty ones.
 
         Args:
             ends: (N,) the T of the frame, ms.
@@ -315,24 +310,28 @@ class Engine:
         self._five_minutes.add(facts)
         self._notices.add(facts)
         self._add_durations(facts, int(ends[0]))
+        self.last = frame
+        yield StepResult(int(ends[0]), self.env)  # building takes as long as judging
         findings = Findings(frame, self._detectors)
+        for _ in findings.judge_in_turn(whole=self._observer is not None or self.lifecycle.active):
+            yield StepResult(int(ends[0]), self.env)
+        fires = findings.fires()
         if self._observer is not None:
             self._observer(frame, findings.verdicts())
-        elif self.lifecycle.active:
-            findings.verdicts()  # all verdicts are needed, so ``may_fire`` need not be checked first
-        fires = findings.fires()
-        self.last = frame
         caught_up = self._held_back.update(catching_up, self.lifecycle.incidents())
         view: FrameView | None = None
         for n, at in enumerate(ends.tolist()):
+            moves = fires[n] or at in asked or self.lifecycle.active
+            if not (moves or caught_up or at % self._turn == 0 or self.days.is_due(at)):
+                continue
             brought = StepResult(at, self.env)
             if self._sli_every and at % self._sli_every == 0:
                 self._give_out_slis(brought, frame, n, active[n])
-            if fires[n] or at in asked or self.lifecycle.active:
+            if moves:
                 if view is None:
                     view = FrameView(frame, findings.verdicts(), self._frames, self.policy, unread)
                 view.move_to(n)
-                self._move_incidents(brought, view, bool(fires[n]), asked.get(at, ()), catching_up)
+                self._move_incidents(brought, view, fires[n], asked.get(at, ()), catching_up)
             elif at % self.policy.banner.republish_every == 0:
                 brought.incidents = self.lifecycle.incidents()
             if caught_up:

@@ -132,6 +132,12 @@ class SlaDays:
             self._first_end = None
             at = day.end
 
+    def is_due(self, at: int) -> bool:
+        """Return whether a day that is still to be told is over at T (ms)."""
+        if self._first_end is None:
+            self._first_end = min((day.end for day in self._waiting), default=FAR_FUTURE)
+        return at >= self._first_end
+
     def due(self, at: int, lifecycle: Lifecycle) -> list[dict[str, Any]]:
         """Return the records of the days that are over at T (ms) and were not told as they are; see ``day_records``.
 
@@ -139,9 +145,7 @@ class SlaDays:
             at: ms.
             lifecycle: the incidents, and what people said of the account.
         """
-        if self._first_end is None:
-            self._first_end = min((day.end for day in self._waiting), default=FAR_FUTURE)
-        if at < self._first_end:
+        if not self.is_due(at):
             return []
         over = [day for day in self._waiting if day.end <= at]
         self._first_end = None

@@ -101,8 +101,8 @@ class FrameView:
         if index is None:
             amounts, users = dict.fromkeys(COUNTERS[:6], 0), 0
         else:
-            row = self.frame.counts[window][self.n, index]
-            amounts = dict(zip(COUNTERS[:6], (int(value) for value in row[:6]), strict=True))
+            row = self.frame.counts[window][self.n, index, :6].tolist()
+            amounts = dict(zip(COUNTERS[:6], row, strict=True))
             users = int(self.frame.people[window][self.n, index])
         return Counts(at=self.at, window=window, users_impacted=users, **amounts)
 
@@ -173,7 +173,7 @@ class FrameView:
 
 def sli_of(frame: Frame, n: int, scope: int, window: int) -> SliValue:
     """Return the SLIs of a scope (index) in a window (ms) at step ``n``."""
-    good, bad, excluded, started, slow, timed = (int(v) for v in frame.counts[window][n, scope, :6])
+    good, bad, excluded, started, slow, timed = frame.counts[window][n, scope, :6].tolist()
     users = int(frame.people[window][n, scope])
     path = frame.scopes.path(scope)
     error = relative_error(users, int(frame.levels[window][n])) if window in frame.levels else 0.0

@@ -75,6 +75,7 @@ class DayCounts:
         self._kinds = kinds
         self._days: dict[int, _Day] = {}
         self._totals: tuple[Ints, Ints, Ints] | None = None
+        self._changed: set[int] = set()  # days with counts that ``_totals`` does not hold
 
     def __len__(self) -> int:
         """Return how many slots are known."""
@@ -86,7 +87,7 @@ class DayCounts:
         if day not in self._days:
             self._days[day] = _Day(self._slots, self._kinds)
         self._days[day].put(row, counts)
-        self._totals = None
+        self._changed.add(day)
 
     def slots(self) -> list[int]:
         """Return the known slots, in order."""
@@ -115,7 +116,7 @@ class DayCounts:
         gone = [day for day in self._days if (day + 1) * self._slots <= slot]
         for day in gone:
             del self._days[day]
-        self._totals = None if gone else self._totals
+        self._changed.update(gone)
         left: set[int] = set()
         for kept in self._days.values():
             kept.sums()
@@ -150,18 +151,23 @@ class DayCounts:
     def _summed(self, entries: int) -> tuple[Ints, Ints, Ints]:
         """Return the days in order, and the counts (day + 1, entry, kind) and known slots (day + 1,) before each."""
         known = self._totals
-        if known is None or known[1].shape[1] < entries:
+        if known is None or self._changed or known[1].shape[1] < entries:
             days = sorted(self._days)
-            most = max([entries, *(int(e) + 1 for d in days for e in self._entries(d))])
+            sums = {day: self._days[day].sums() for day in days}
+            most = max([entries, *(int(day.entries.max(initial=-1)) + 1 for day in self._days.values())])
             base: Ints = np.zeros((len(days) + 1, most, self._kinds), dtype=np.int64)
             slots: Ints = np.zeros(len(days) + 1, dtype=np.int64)
-            for n, day in enumerate(days):
+            # What comes before the first day that has changed stays as it is.
+            same = 0
+            if known is not None:
+                changed = min(self._changed, default=None)
+                same = len(known[0]) if changed is None else int(np.searchsorted(known[0], changed))
+                base[: same + 1, : known[1].shape[1]] = known[1][: same + 1, :most]
+                slots[: same + 1] = known[2][: same + 1]
+            for n, day in enumerate(days[same:], same):
                 base[n + 1] = base[n]
-                base[n + 1, self._days[day].entries] += self._days[day].sums()[-1]
+                base[n + 1, self._days[day].entries] += sums[day][-1]
                 slots[n + 1] = slots[n] + self._days[day].known_sums[-1]
             known = self._totals = (np.array(days, dtype=np.int64), base, slots)
+            self._changed.clear()
         return known
-
-    def _entries(self, day: int) -> list[int]:
-        self._days[day].sums()
-        return self._days[day].entries[-1:].tolist() and [int(self._days[day].entries.max())]

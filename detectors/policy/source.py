@@ -16,6 +16,7 @@ import yaml
 from detectors.errors import WatchofficerError
 
 __all__ = [
+    "MAX_BYTES",
     "Path",
     "PolicyError",
     "PolicyProblem",
@@ -33,6 +34,7 @@ Path = tuple[str | int, ...]
 
 #: Bytes of a document. The shipped policy has 15 KB; one with a few hundred maintenance windows has 100 KB.
 MAX_BYTES = 256 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: Values of a document with its aliases expanded.
 MAX_VALUES = 20_000
 #: Levels of nesting; the models have five.
@@ -185,19 +187,15 @@ def read_source(text: str | bytes, name: str) -> Source:
     """
     if isinstance(text, bytes):
         raw = text
+        if len(raw.removeprefix(_BYTE_ORDER_MARK)) > MAX_BYTES:
+            raise _too_large(name)
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
             raise PolicyError((PolicyProblem(name, line, 1, "", "is not UTF-8"),)) from None
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise PolicyError(
-            (
-                PolicyProblem(
-                    name, 1, 1, "", f"is larger than {MAX_BYTES // 1024} KiB, the most a policy may have"
-                ),
-            )
-        )
+        raise _too_large(name)
     try:
         loader = _Loader(text)
         try:
@@ -209,6 +207,11 @@ def read_source(text: str | bytes, name: str) -> Source:
     reader = _Reader(name)
     values = {} if root is None else reader.plain(root, (), 0)
     return Source(name, values, reader.positions, tuple(reader.problems))
+
+
+def _too_large(name: str) -> PolicyError:
+    says = f"is larger than {MAX_BYTES // 1024} KiB, the most a policy may have"
+    return PolicyError((PolicyProblem(name, 1, 1, "", says),))
 
 
 def _syntax(error: yaml.YAMLError, text: str, name: str) -> PolicyProblem:

@@ -96,7 +96,7 @@ class Consistent(BaseModel):
 class Section(Consistent):
     """A part of a policy: immutable, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 #: Axes, at most, hence values of a path below its environment.

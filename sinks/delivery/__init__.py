@@ -1,0 +1,1 @@
+"""How a command gets to its receiver: in order, at a bounded rate, retried, recorded, or a dead letter."""

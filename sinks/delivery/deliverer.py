@@ -242,7 +242,9 @@ class Deliverer:
             return
         sink, seconds = awaited
         lane = self._lanes.get((sink, command.incident_id))
-        if lane is None or self._journal.receipts(command)(sink) or not self._gates[sink].prompt(lane.key):
+        if lane is None or self._journal.receipts(command)(sink):
+            return
+        if not self._gates[sink].prompt(lane.key, within=seconds):
             return
         async with self._journal.answered(command, sink) as answered:
             await wait_within(answered, self._sleep(seconds))

@@ -265,10 +265,15 @@ class ReceiverGate:
             if not woken.done():
                 woken.set_result(None)
 
-    def prompt(self, key: str) -> bool:
-        """Whether a request of a key is likely to be answered at once: nothing is broken, and no other key waits."""
+    def prompt(self, key: str, within: float) -> bool:
+        """Whether a request of a key is likely to be answered within so many seconds.
+
+        Nothing is broken, no other key waits, and the request is under way, or the rate lets it through while at least
+        half of the time is left for the answer.
+        """
         well = self.state() == "closed" and key not in self._failing and self.held_for() == 0
-        return well and all(ticket.key == key for ticket in self._waiting)
+        soon = self._under_way[key] > 0 or self._bucket.delay(self._clock()) <= within * SECOND / 2
+        return well and soon and all(ticket.key == key for ticket in self._waiting)
 
     def set_share(self, share: float) -> None:
         """Take a share of the receiver's rate, above 0 and at most 1: other workers send the rest."""

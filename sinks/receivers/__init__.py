@@ -1,0 +1,1 @@
+"""The receivers, a package each, and what they have in common."""

@@ -156,7 +156,9 @@ def _news(command: Command, names: ScopeNames) -> str:
             text = _over(command)
         case "note":
             text = f"{by} notes: {said}"
-        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "post_mortem" | "completed":
+        case "post_mortem":
+            text = f"{by} has linked the post-mortem."  # it stands among the links
+        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "completed":
             text = f"{by}: {said}"
         case "notes":
             text = f"Notes: {said}"

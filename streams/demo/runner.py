@@ -118,7 +118,8 @@ class Runner:
     def _look_for_failures(self, *tasks: asyncio.Task[Any]) -> None:
         failed = self._deployment.worker.failed
         if failed.done():
-            raise Failed(f"the pipeline cannot go on: {failed.result()!r}") from failed.result()
+            why = failed.result()
+            raise Failed(f"the pipeline cannot go on: {why!r}; on a busy machine try --speed 20") from why
         for task in (*tasks, self._deployment.produced):
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise Failed(f"{task.get_name()}: {error!r}") from error

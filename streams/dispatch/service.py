@@ -171,7 +171,7 @@ class Dispatch:
             self._offsets[command.id] = offset
 
     async def close(self, timeout: float) -> None:
-        """Stop; what was not delivered stays in the outbox."""
+        """Stop: requests in flight get ``timeout`` seconds; what was not delivered stays in the outbox."""
         await asyncio.gather(*(each.close(timeout) for each in self._deliverers.values()))
 
     async def _deliverer(self, partition: int) -> Deliverer | None:

@@ -126,7 +126,7 @@ class _GatheredTimes:
         if events is None:
             events = self._one_by_one(values, begin)
         else:
-            self._note_texts([cast("str", event.occurred_at) for event in events])
+            self._note_texts(cast("list[str]", [event.occurred_at for event in events]))
         ids = [event.event_id for event in events]
         self.ids += ids
         self.hashes += map(hash, ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -39,7 +39,7 @@ class FurtherFields(dict[tuple[str | None, ...], Leaf]):
 
     def of(self, records: Iterable[bytes]) -> list[Leaf]:
         """Return the values of each record, which holds a valid event; None for no value."""
-        each = map(self._decode, records)
+        each = self._decode(records)
         return list(map(self.__getitem__, map(_all_stated, each) if self._has_others else each))
 
     def __missing__(self, said: tuple[str | None, ...]) -> Leaf:
@@ -58,8 +58,10 @@ def stated(raw: msgspec.Raw) -> str | None:
     return _STRING(raw) if bytes(raw).startswith(b'"') else None
 
 
-def decoder_of(names: Sequence[str], strings: Collection[str] = ()) -> Callable[[bytes], tuple[Any, ...]]:
-    """Return what gives the fields ``names`` of a JSON object.
+def decoder_of(
+    names: Sequence[str], strings: Collection[str] = ()
+) -> Callable[[Iterable[bytes]], Iterator[tuple[Any, ...]]]:
+    """Return what gives the fields ``names`` of each of some JSON objects.
 
     Args:
         names: the fields; of each its JSON text is given, ``null`` if it is absent.
@@ -71,5 +73,4 @@ def decoder_of(names: Sequence[str], strings: Collection[str] = ()) -> Callable[
     fields = [(f"field_{n}", *kind) for n, kind in enumerate(kinds)]
     renamed = {f"field_{n}": name for n, name in enumerate(names)}
     decode = msgspec.json.Decoder(msgspec.defstruct("_Some", fields, rename=renamed, gc=False)).decode
-    astuple = msgspec.structs.astuple
-    return lambda record: astuple(decode(record))
+    return lambda records: map(msgspec.structs.astuple, map(decode, records))

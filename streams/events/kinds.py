@@ -104,14 +104,13 @@ class Kinds(dict[tuple[Any, ...], int]):
         """
         each = map(self._values, events)
         if self._decode_others is not None:
-            each = map(self._with_others, each, records())
+            each = map(self._with_others, each, self._decode_others(records()))
         return list(map(self.__getitem__, each))
 
-    def _with_others(self, values: tuple[Any, ...], record: bytes) -> tuple[Any, ...]:
-        """Return the values with those of the fields that the schema does not name."""
-        assert self._decode_others is not None
+    def _with_others(self, values: tuple[Any, ...], others: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the values with those of ``others``, the texts of the fields that the schema does not name."""
         filled = list(values)
-        for place, raw in zip(self._places, self._decode_others(record), strict=True):
+        for place, raw in zip(self._places, others, strict=True):
             filled[place] = stated(raw)
         return tuple(filled)
 

@@ -22,7 +22,7 @@ from sinks.banner.keys import BannerKeys
 from streams.policy_tests.matchers import Absence, Expectation, MomentText, Patterns
 from streams.policy_tests.notation import Series, parse_flow, parse_series
 from streams.records.fields import IncidentId
-from streams.settings.policy_file import default_policy, load_policy, read_policy
+from streams.settings.policy_file import default_policy, load_policy, read_document, read_policy
 
 __all__ = ["DEFAULT_START", "PolicyTest", "ReadTests", "TestFile", "read_tests"]
 
@@ -151,7 +151,7 @@ def read_tests(name: str, default: Policy | None = None) -> ReadTests:
         PolicyError: it cannot be read, or a policy that it names cannot; all that is wrong, line by line.
     """
     try:
-        text = Path(name).read_bytes()
+        text = read_document(Path(name))
     except OSError as error:
         problem = PolicyProblem(name, 1, 1, "", f"cannot be read: {error.strerror or error}")
         raise PolicyError((problem,)) from None

@@ -1,0 +1,1 @@
+"""The records of the public topics: how they are written, read, and described by schemas."""

@@ -141,6 +141,7 @@ class IncidentRecord(Document):
     pages: Annotated[tuple[PageRecord, ...], says("PagerDuty's alerts of this epoch")] = ()
     routed: Annotated[tuple[str, ...], says("receivers of the policy's routes that this epoch is for")] = ()
     policy_hash: Annotated[str, says("names the policy it was judged by")] = ""
+    key_prefix: Annotated[str, says("what its dedup keys begin with; empty: as the policy says")] = ""
     process: Annotated[ProcessRecord, says("how it is conducted")] = ProcessRecord()
 
     @computed_field(description="`common` in words; empty where nothing stands out")  # type: ignore[prop-decorator]

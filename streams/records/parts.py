@@ -17,7 +17,9 @@ __all__ = ["CommonRecord", "CountsRecord", "Document", "NoteRecord", "PageRecord
 class Document(BaseModel):
     """What all records have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", json_schema_serialization_defaults_required=True, defer_build=True
+    )
 
     def to_json(self) -> bytes:
         """Return the record as bytes of JSON."""

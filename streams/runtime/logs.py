@@ -19,6 +19,7 @@ from typing import Literal, TextIO
 from urllib.parse import quote, quote_plus
 
 import structlog
+from aiokafka.errors import KafkaError
 
 __all__ = ["MASK", "configure_logs", "masker"]
 
@@ -106,18 +107,34 @@ def _is_of_note(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or Path(record.pathname).parent.name != "mode"
 
 
+def _without_traceback(record: logging.LogRecord) -> logging.LogRecord:
+    """A line of a library in which a broker's answer is an exception, without the library's traceback.
+
+    The answer says what is wrong; where in the library it was read helps nobody.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, KafkaError) or isinstance(record.msg, dict):  # a dict: a line of this program
+        return record
+    passed = copy.copy(record)
+    said = record.getMessage()
+    passed.msg, passed.args = said if repr(error) in said else f"{said}: {error!r}", ()
+    passed.exc_info = passed.exc_text = None
+    return passed
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes masked lines. A line that cannot be written is not printed unmasked, as the standard library would do."""
 
-    def __init__(self, stream: TextIO, mask: _Masker) -> None:
+    def __init__(self, stream: TextIO, mask: _Masker, *, verbose: bool) -> None:
         super().__init__(stream)
         self._mask = mask
+        self._verbose = verbose
         self._repeats = _Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
         passed = self._repeats(record)
         if passed is not None:
-            super().emit(passed)
+            super().emit(passed if self._verbose else _without_traceback(passed))
 
     def format(self, record: logging.LogRecord) -> str:
         return self._mask(super().format(record))
@@ -181,7 +198,7 @@ def configure_logs(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(target, _Masker(secrets))
+    handler = _Handler(target, _Masker(secrets), verbose=verbose)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

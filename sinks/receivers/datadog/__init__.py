@@ -1,0 +1,1 @@
+"""Datadog: events, and incidents with their timeline and tasks."""

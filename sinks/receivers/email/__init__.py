@@ -1,0 +1,1 @@
+"""E-mail to lists, by a relay."""

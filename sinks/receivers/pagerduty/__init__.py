@@ -1,0 +1,1 @@
+"""PagerDuty: alerts by the Events API; notes, titles and priorities over REST."""

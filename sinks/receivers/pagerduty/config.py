@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from detectors.incidents import Command
 from detectors.notification.plan import PAGERDUTY_REST
-from sinks.configuration import HeaderSecret, HttpUrl
+from sinks.configuration import HeaderSecret, HttpUrl, formed
 from sinks.receivers.answers import Receipts, Refused, Retry, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["PagerDutySettings"]
+
+
+_USER = "must be the e-mail address of a user in PagerDuty: watch@example.gov"
 
 
 def _routing_key(value: SecretStr) -> SecretStr:
@@ -59,7 +62,7 @@ class PagerDutySettings(ReceiverSettings):
     base_url: HttpUrl = "https://events.pagerduty.com"
     webhook_secret: HeaderSecret | None = None
     rest_token: HeaderSecret | None = None
-    rest_from: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$", max_length=254)] | None = None
+    rest_from: Annotated[str, formed(r"[!-?A-~]+@[!-?A-~]+", _USER), Field(max_length=254)] | None = None
     rest_url: HttpUrl = "https://api.pagerduty.com"
     services: Annotated[str, AfterValidator(_services)] | None = None
 

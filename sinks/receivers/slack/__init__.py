@@ -1,0 +1,1 @@
+"""Slack: a message and a thread for each incident, with buttons."""

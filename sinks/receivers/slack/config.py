@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from pydantic import AfterValidator, Field
 
 from detectors.incidents import Command
-from sinks.configuration import HeaderSecret, HttpUrl
+from sinks.configuration import HeaderSecret, HttpUrl, formed
 from sinks.receivers.answers import Receipts, Refused, Retry, SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 from sinks.receivers.links import found_links
@@ -43,7 +43,9 @@ class SlackSettings(ReceiverSettings):
     channel: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     base_url: HttpUrl = "https://slack.com/api/"
     signing_secret: HeaderSecret | None = None
-    team: Annotated[str, Field(pattern=r"^[TE][A-Z0-9]{1,30}$")] | None = None
+    team: Annotated[str, formed(r"[TE][A-Z0-9]{1,30}", "must be the id of a workspace: T0123ABCD")] | None = (
+        None
+    )
     roles: Annotated[str, AfterValidator(_roles)] = "*=respond"
 
     title: ClassVar[str] = "Slack"

@@ -14,6 +14,7 @@ from sinks.receivers.slack.lookup import metadata_of
 from sinks.wording import (
     CHART_WORDS,
     UNNAMED,
+    Link,
     ScopeNames,
     capitalised,
     common_words,
@@ -197,9 +198,7 @@ def _root(
     }
     fields = [_mrkdwn(f"*{name}*\n{escape(value, FACT_LIMIT)}") for name, value in facts.items() if value]
     places = [
-        f"<{address}|{escape(link.title, 80)}>"
-        for link in links_of(incident, found)
-        if link.name != "chart" and len(address := _address(link.url)) <= ADDRESS_LIMIT
+        linked for link in links_of(incident, found) if link.name != "chart" and (linked := _linked(link))
     ]
     footer = " · ".join([*places[:LINKS_SHOWN], f"incident {escape(incident.id, 80)}"])
     return {
@@ -217,6 +216,17 @@ def _root(
             {"type": "context", "elements": [_mrkdwn(footer)]},
         ],
     }
+
+
+def _linked(link: Link) -> str:
+    """A link by its title; empty where the address is longer than Slack takes."""
+    address = _address(link.url)
+    return f"<{address}|{escape(link.title, 80)}>" if len(address) <= ADDRESS_LIMIT else ""
+
+
+def _post_mortem(incident: Incident) -> str:
+    named = next((_linked(link) for link in links_of(incident) if link.name == "postmortem"), "")
+    return f": {named}" if named else "."
 
 
 def _chart(incident: Incident) -> list[dict[str, Any]]:
@@ -241,8 +251,8 @@ def _reply(command: Command, names: ScopeNames) -> str:
         case "unacknowledged":
             text = f"*{by}* has given it back: nobody has it now. {now}"
         case "declared":
-            who = f"*{by}* declared" if command.by else "This is declared"
-            text = f"{who} a service outage (Datadog {incident.datadog_severity}). {now}"
+            who = f"*{by}*" if command.by else "This is"
+            text = f"{who} declared a service outage (Datadog {incident.datadog_severity}). {now}"
         case "cause":
             text = f"It is more than it seemed: {headline(incident, names)}. {_severity(incident)}. {now}"
         case "severity" | "share":
@@ -254,17 +264,17 @@ def _reply(command: Command, names: ScopeNames) -> str:
         case "relapsed":
             text = f"*{by}*: {reason} {now}" if command.by else f"It fails again. {now}"
         case "resolved" | "closed":
-            whom = f" by *{by}*" if command.by else ""
-            text = (
-                f"*Resolved*{whom}, {open_for} after it opened. At the worst, {_at_worst(incident)}. {reason}"
-            )
+            whom, worst = f" by *{by}*" if command.by else "", _at_worst(incident)
+            text = f"*Resolved*{whom}, {open_for} after it opened. At the worst, {worst}. {reason}"
         case "said_resolved":
             text = f"*{by}* resolved this *while it fails*. {reason} {now}"
         case "still_failing":
             text = f"*It still fails* though it was resolved. {reason}"
         case "note":
             text = f"*{by}* notes: {reason}"
-        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "post_mortem" | "completed":
+        case "post_mortem":
+            text = f"*{by}* has linked the post-mortem{_post_mortem(incident)}"
+        case "assigned" | "staged" | "eta" | "follow_up" | "checked" | "completed":
             text = f"*{by}*: {reason}"
         case "notes":
             lines = [escape(one_line(line), NOTE_LIMIT) for line in command.reason.splitlines()]
@@ -279,8 +289,7 @@ def _reply(command: Command, names: ScopeNames) -> str:
         case "update":
             text = f"*{by}*: {reason}" if command.by else escape(update_words(incident, names), PROSE_LIMIT)
         case "page_due" | "uncovered":
-            why = "It did not pass by itself." if command.kind == "page_due" else reason
-            text = f"{why} {now}"
+            text = f"{'It did not pass by itself.' if command.kind == 'page_due' else reason} {now}"
         case _:
             assert_never(command.kind)
     return text.strip()

@@ -1,0 +1,1 @@
+"""Statuspage: incidents and components on a public page."""

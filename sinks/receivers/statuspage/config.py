@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from detectors.incidents import Command
-from sinks.configuration import HeaderSecret, HttpUrl
+from sinks.configuration import HeaderSecret, HttpUrl, formed
 from sinks.receivers.answers import SinkClient
 from sinks.receivers.contract import Fate, Means, Pace, ReceiverSettings
 
@@ -35,7 +35,9 @@ class StatuspageSettings(ReceiverSettings):
     """
 
     api_key: HeaderSecret | None = None
-    page: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")] | None = None
+    page: (
+        Annotated[str, formed(r"[A-Za-z0-9]{1,64}", "must be the id of a page: letters and digits")] | None
+    ) = None
     headline: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     components: Annotated[str, AfterValidator(_pairs)] | None = None
     base_url: HttpUrl = "https://api.statuspage.io"

@@ -1,0 +1,1 @@
+"""Signed webhooks, and ServiceNow's Event Management by one of them."""

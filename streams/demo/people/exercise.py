@@ -61,8 +61,8 @@ def exercise_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except SettingsError as error:
         problems = (SettingsProblem(_renamed(one.variable), one.message) for one in error.problems)
         raise SettingsError(tuple(problems)) from None
-    if settings.unknown:
-        raise NotARoute("; ".join(map(_renamed, settings.unknown)))
+    if settings.doubts:
+        raise NotARoute("; ".join(map(_renamed, settings.doubts)))
     real = dict(read_settings(environ).receivers())
     for name, receiver in settings.receivers():
         if not receiver.on:

@@ -1,0 +1,1 @@
+"""The account of a month's availability, as the SLA counts it."""
