@@ -28,6 +28,7 @@ from detectors.engine.state import EngineState
 from detectors.history.history import History
 from detectors.instants import HOUR, SECOND, format_instant, parse_instant
 from detectors.lifecycle.lifecycle import LifecycleMemory
+from detectors.policy.policy import Policy
 from detectors.scopes import ENVS, LEAVES
 from detectors.windows.facts import ON_TIME, FactRow
 from detectors.windows.latency_histogram import bucket
@@ -50,6 +51,7 @@ __all__ = [
     "exponent",
     "figures_of",
     "ingest_cost",
+    "partition_task",
     "plot",
     "shape",
 ]
@@ -155,18 +157,20 @@ def ingest_cost(load: Load, count: int, runs: int) -> list[float]:
     return [_ingest(load, partitions) * 1e6 / count for _ in range(runs)]
 
 
+def partition_task(number: int, partitions: int, policy: Policy, now: int) -> PartitionTask:
+    """Return the task that ingests one of so many input partitions, none of which has been read before ``now``, ms."""
+    nothing = Resume(number, 0, policy.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
+    fold = BlockFold(number, Rules.of(policy), nothing)
+    fold.ready(whole=True)
+    destination = Destination(Topics(), PARTITIONS, number, partitions)
+    return PartitionTask(
+        ClaimedPartition(TopicPartition("login-events", number), destination, fold, 0, 0), policy, now
+    )
+
+
 def _ingest(load: Load, partitions: Sequence[Sequence[Record]]) -> float:
     policy = default_policy()
-    rules = Rules.of(policy)
-    tasks = []
-    for number in range(load.partitions):
-        fold = BlockFold(
-            number, rules, Resume(number, 0, policy.step, BLOCK_OFFSETS, 0, None, None, None, 0, None)
-        )
-        fold.ready(whole=True)
-        destination = Destination(Topics(), PARTITIONS, number, load.partitions)
-        claimed = ClaimedPartition(TopicPartition("login-events", number), destination, fold, 0, 0)
-        tasks.append(PartitionTask(claimed, policy, _START))
+    tasks = [partition_task(number, load.partitions, policy, _START) for number in range(load.partitions)]
     each = max(1, _FLUSH // load.partitions)
     gc.collect()
     began = time.process_time()

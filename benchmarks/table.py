@@ -69,7 +69,7 @@ BENCHMARKS = (
     Benchmark("two_workers", 360, ("--runs", "2", "--kafka")),
     Benchmark("event_to_page", 420, ("--runs", "3")),
     Benchmark("replay", 400),
-    Benchmark("evaluate_step", 360, ("--runs", "1")),
+    Benchmark("evaluate_step", 360, ("--runs", "1", "--steps", "150")),
     Benchmark("memory", 380),
     Benchmark("restart", 300, ("--runs", "2")),
     Benchmark("startup", 120),

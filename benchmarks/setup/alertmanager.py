@@ -186,7 +186,7 @@ class PrometheusBeside:
             )
 
     async def _ready(self, url: str) -> None:
-        async with httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=5.0, trust_env=False, verify=False) as client:
             for _ in range(round(_READY_SECONDS / _POLL)):
                 with suppress(httpx.TransportError):
                     if (await client.get(url)).status_code == 200:

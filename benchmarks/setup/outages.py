@@ -91,7 +91,7 @@ class Traffic:
                 self.left_out += due - number
                 number = due
             for _ in range(number, due):
-                key, value = self._next(start, now)
+                key, value = self._next(start, self._clock())  # a tick may take long on a busy machine
                 await producer.send(topic, value, key=key)
             number = max(number, due)
             if now - start >= self._plan.length * SECOND:
