@@ -58,6 +58,11 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
             "e2e/blind/test_clocks.py::test_an_outage_is_seen_at_its_time_and_the_clock_is_told",
             "streams/cli/test_doctor_checks.py::test_the_clock_is_compared_as_a_worker_does",
         ),
+        "fault": (
+            "streams/evaluate/test_service.py"
+            "::test_a_fault_of_one_detector_neither_stops_evaluation_nor_goes_untold",
+            "detectors/engine/test_faults.py::test_the_others_find_what_they_find",
+        ),
     },
     "Something looks wrong": {
         "there was an outage, and no page": (

@@ -17,7 +17,7 @@ from benchmarks.quality.cases import Case
 from benchmarks.quality.timeline import Curve, Limit, Span, spans, timeline
 from detectors.arrays import Floats
 from detectors.confidence import wilson_lower
-from detectors.detection.failures import Failures
+from detectors.detection.failing.failures import Failures
 from detectors.detection.verdicts import FIRING, Verdicts
 from detectors.instants import DAY, HOUR, MINUTE, SECOND, parse_instant
 from detectors.policy.policy import Policy

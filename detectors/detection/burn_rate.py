@@ -21,7 +21,7 @@ import numpy as np
 from detectors.arrays import Bools, Floats, Ints
 from detectors.confidence import surely_above, wilson_lower
 from detectors.detection.explanation import cause_at, of_scope
-from detectors.detection.failures import Failures
+from detectors.detection.failing.failures import Failures
 from detectors.detection.outage import budgets, recovery_of
 from detectors.detection.verdicts import Verdicts, verdict_of
 from detectors.history.history import History

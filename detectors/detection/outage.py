@@ -26,8 +26,8 @@ from detectors.axes import Scopes
 from detectors.confidence import excess_evidence, nats_for
 from detectors.detection.explanation import cause_at, of_scope
 from detectors.detection.failing.collapse import Collapse
+from detectors.detection.failing.failures import Failures, Present, Recovery
 from detectors.detection.failing.probed import Probed
-from detectors.detection.failures import Failures, Present, Recovery
 from detectors.detection.lattice.lattice import lattice_of
 from detectors.detection.verdicts import FIRING, NOT_ENOUGH_EVIDENCE, QUIET, Verdicts, verdict_of
 from detectors.history.history import History

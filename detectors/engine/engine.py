@@ -15,6 +15,7 @@ import numpy as np
 from detectors.arrays import Bools, Floats, Ints
 from detectors.detection.attribution import attribute
 from detectors.detection.detector_set import Findings, detectors_of
+from detectors.detection.faults import Faults, guarded
 from detectors.detection.verdicts import Verdicts
 from detectors.engine.catching_up import HeldBack
 from detectors.engine.frame_builder import FrameBuilder, classify_of
@@ -64,6 +65,7 @@ class Engine:
         sli_every: the interval at which SLIs are published, ms; None for never.
         covered_from: the instant (ms) from which all facts are known; None for the first fact that counts.
         durations: whether to keep the durations of requests, for ``quantiles``.
+        faults: keeps the faults of detectors; by default they are raised.
         observer: receives every frame with the detectors' verdicts before incidents are updated.
 
     Attributes:
@@ -85,14 +87,15 @@ class Engine:
         covered_from: int | None = None,
         observer: Observer | None = None,
         durations: bool = False,
+        faults: Faults | None = None,
     ) -> None:
         self.env, self.policy, self.history = env, policy, history
         self._sinks, self._sli_every, self._observer = sinks, sli_every, observer
-        self._classify = classify_of(policy)
+        self._classify, self.faults = classify_of(policy), faults or Faults()
         self._frames = FrameBuilder(env, policy, self._classify, state.scopes if state else None)
         self.scopes = self._frames.scopes
         history.follow(self.scopes)
-        self._detectors = detectors_of(policy, history)
+        self._detectors = guarded(detectors_of(policy, history), self.faults)
         self.lifecycle = Lifecycle(env, policy, state.lifecycle if state else None)
         self.evaluated_to: int | None = state.evaluated_to if state else None
         self._covered_from, self._doubted_to = state.covered_from if state else covered_from, FAR_PAST
@@ -112,8 +115,7 @@ class Engine:
         """Return ``QUANTILES`` (scope, quantile) of the durations of completed sign-in requests in a window, ms.
 
         The window (ms) is one of ``sli_windows`` and ends at the last T at which SLIs were published. The error is at
-        most ``latency_histogram.RELATIVE_ERROR``; a scope without durations has nan. Returns None before the first such
-        T, and if durations are not kept.
+        most ``RELATIVE_ERROR``; a scope without durations has nan. None before such a T, and if none are kept.
         """
         return self._quantiles.get(window)
 
@@ -149,9 +151,8 @@ class Engine:
     def restore_in_parts(self, rows: Sequence[FactRow], since: int) -> Iterator[None]:
         """Fill the windows with facts that an earlier run has already judged; yield after every five minutes of facts.
 
-        Afterwards the engine has the state of the last T, provided that ``since`` lies far enough back; otherwise
-        windows that are known only in part are not judged. The history must not hold records that were completed after
-        the last T, because the engine produces those records again.
+        Afterwards the engine has the state of the last T, if ``since`` lies far enough back; otherwise windows that are
+        known in part are not judged. The history must not hold records of after the last T, as they are made again.
 
         Args:
             rows: the facts that have arrived by the last T.
@@ -213,8 +214,7 @@ class Engine:
             to: the last T, a multiple of the step, ms.
             rows: every row that arrives after the last call's ``to``, up to ``to``.
             inputs: (T, input): the incident inputs, each with the T (ms) at which it applies.
-            unread: spans of T in which an input partition could not be read, or most of what was read was rejected:
-                incidents may open and rise, not resolve.
+            unread: spans of T in which not all was read, or most was rejected: no incident resolves in them.
             catching_up: whether the engine is so far behind that notifications are held back.
 
         Returns:
@@ -268,7 +268,7 @@ class Engine:
 
         Args:
             to: the last T of the call, ms.
-            next_due: the next T (ms) at which a fact or an input is due; one step after ``to`` if there is none.
+            next_due: the next T (ms) at which a fact or an input is due; behind ``to`` if there is none.
         """
         assert self.evaluated_to is not None
         step = self.policy.step
@@ -328,8 +328,9 @@ class Engine:
             if self._sli_every and at % self._sli_every == 0:
                 self._give_out_slis(brought, frame, n, active[n])
             if moves:
-                if view is None:
-                    view = FrameView(frame, findings.verdicts(), self._frames, self.policy, unread)
+                view = view or FrameView(
+                    frame, findings.verdicts(), self._frames, self.policy, unread, self.faults
+                )
                 view.move_to(n)
                 self._move_incidents(brought, view, fires[n], asked.get(at, ()), catching_up)
             elif at % self.policy.banner.republish_every == 0:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from detectors.axes import ANY, contains, named
 from detectors.commonality.commonality import in_common, usual_failures
 from detectors.commonality.completed import Population
+from detectors.detection.faults import IN_COMMON, Faults
 from detectors.detection.verdicts import Verdicts, finding
 from detectors.engine.frame_builder import FrameBuilder
 from detectors.engine.state import Spans
@@ -37,6 +38,7 @@ class FrameView:
         behind: what is behind the frame, with more detail of the last hour.
         policy: the policy.
         unread: spans of T in which an input partition could not be read, or most of what was read was rejected.
+        faults: what is done about faults in telling what people have in common; by default they are raised.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FrameView:
         behind: FrameBuilder,
         policy: Policy,
         unread: Spans,
+        faults: Faults | None = None,
     ) -> None:
         self._methods = frozenset(policy.objectives)
         self._news = policy.lifecycle.news
@@ -56,6 +59,7 @@ class FrameView:
         self._axes = policy.axes
         self._breakdowns = policy.breakdowns
         self._unread = unread
+        self._faults = faults or Faults()
         self.frozen = False
         self.n = 0
         self.at = 0
@@ -158,12 +162,20 @@ class FrameView:
     def common(self, scope: str, since: int, usual: Mapping[str, str]) -> tuple[Common, ...] | None:
         """Return what those who fail have in common from the minute of ``since`` (ms) on, 5 min to an hour before T."""
         begin = max(min(since, self.at - _AT_LEAST), self.at - HOUR)
-        found = self._population(scope, begin, self.at)
-        return in_common(found, scope, self._axes, self._breakdowns, usual)
+
+        def found() -> tuple[Common, ...] | None:
+            people = self._population(scope, begin, self.at)
+            return in_common(people, scope, self._axes, self._breakdowns, usual)
+
+        return self._faults.attempt(IN_COMMON, self.at, found, lambda: None)
 
     def usual_failures(self, scope: str, until: int) -> dict[str, str]:
         """Return what is most frequent among those who failed in the hour before T, in the minutes before ``until``."""
-        return usual_failures(self._population(scope, self.at - HOUR, until - until % MINUTE))
+        before = self.at - HOUR, until - until % MINUTE
+        none: dict[str, str] = {}
+        return self._faults.attempt(
+            IN_COMMON, self.at, lambda: usual_failures(self._population(scope, *before)), lambda: none
+        )
 
     def _population(self, scope: str, since: int, until: int) -> Population:
         completed = self._behind.completed

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
+from detectors.detection.faults import Faults
 from detectors.engine.engine import Engine
 from detectors.engine.sla_days import day_of
 from detectors.history.history import KEPT, History
@@ -131,6 +132,7 @@ def _maker(
             sinks=settings.sinks,
             sli_every=policy.sli_every,
             durations=True,
+            faults=Faults(strict=False),
         )
 
     return make

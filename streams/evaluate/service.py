@@ -32,6 +32,7 @@ from streams.kafka.topic_reader import TopicReader
 from streams.records.policies import InForce, last_before
 from streams.records.reading import OwnRecords, Stored
 from streams.runtime.clocks import Timing
+from streams.runtime.judging_faults import JudgingFaults
 from streams.runtime.progress import Progress
 
 __all__ = ["Evaluate"]
@@ -113,6 +114,7 @@ class Evaluate:
         self._policies = policies
         self._timing = timing
         self._progress = progress or Progress(timing.monotonic)
+        self._faults = JudgingFaults(self._progress, timing.monotonic)
         self._notify = notify
         self._more = more
         self._generation = generation
@@ -152,6 +154,7 @@ class Evaluate:
         shard = self._tasks.pop(partition).shard
         for env in shard.envs:
             self._progress.evaluated(env, None)
+            self._faults.forget(env)
         return shard
 
     async def settle(self, timeout: float) -> None:
@@ -328,6 +331,8 @@ class Evaluate:
         await asyncio.sleep(0)
         await self._writer.write(shard, owner, verdicts, states_every)
         shard.complete(to)
+        for env in shard.envs:
+            self._faults.note(env, shard.engine(env).faults.take())
         self._report(shard)
         return took
 

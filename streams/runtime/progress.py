@@ -27,6 +27,7 @@ class Why(StrEnum):
         LOOP: the event loop stands still.
         REJECTED: most of what is read is no valid login event.
         CLOCK: the clock of this machine is far from the broker's.
+        FAULT: a detector cannot judge, by a fault of this program.
     """
 
     BROKER = "broker"
@@ -37,6 +38,7 @@ class Why(StrEnum):
     LOOP = "loop"
     REJECTED = "rejected"
     CLOCK = "clock"
+    FAULT = "fault"
 
 
 class Obstacle(NamedTuple):

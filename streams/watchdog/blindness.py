@@ -30,6 +30,7 @@ REMEDIES: Mapping[Why, str] = {
     Why.LOOP: "Restart the worker; before that, take its stack with py-spy dump --pid PID.",
     Why.REJECTED: "See topic login-events.rejected for the reasons, and ask the producers what they changed.",
     Why.CLOCK: "Set the clock of the worker's machine (chronyc makestep), or that of the brokers.",
+    Why.FAULT: "Go back to the version or policy before; the worker's log has the traceback (judging_failed).",
 }
 
 

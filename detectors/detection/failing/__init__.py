@@ -1,1 +1,1 @@
-"""Which failures are an outage whatever their codes say?"""
+"""How many people fail, and which failures are an outage whatever their codes say?"""

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import pytest
+
+from detectors.detection.burn_rate import BurnRateDetector
 from detectors.engine.sla_days import day_of
 from detectors.history.history import FIELDS
 from detectors.incidents import IncidentInput
@@ -17,6 +20,7 @@ from streams.kafka.producer import ProducerRecord
 from streams.records.models import encode_input
 from streams.records.progress import evaluated_to_in
 from streams.records.verdicts import decode_command, history_out
+from streams.runtime.progress import Why
 from streams.segments.codec import Frontier, Segment, encode, frontier_key, segment_key
 from tests.detectors.engine.episodes import ENV, POLICY, STEP, Episode, rows_of
 from tests.support.oracle import NOON, SECOND
@@ -131,6 +135,24 @@ def test_how_far_it_is_evaluated_is_reported_with_what_holds_it_back_and_forgott
     )
     shard.worker.evaluate.keep([])
     assert progress.evaluated_to() == {}
+
+
+def test_a_fault_of_one_detector_neither_stops_evaluation_nor_goes_untold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = Shard()
+    usual.facts(90 * SECOND)
+    usual.judge()
+    monkeypatch.setattr(BurnRateDetector, "judge", lambda self, frame: frame.counts[1])
+    shard = Shard()
+    shard.facts(90 * SECOND)
+    shard.judge()
+    assert shard.kinds()[0] == usual.kinds()[0]
+    assert shard.worker.progress.evaluated_to()[ENV] == NOON + 90 * SECOND
+    (obstacle,) = shard.worker.progress.obstacles()
+    assert (obstacle.why, obstacle.key) == (Why.FAULT, f"{ENV}/burn_rate")
+    shard.worker.evaluate.keep([])
+    assert shard.worker.progress.obstacles() == ()
 
 
 def test_an_environment_without_an_event_tells_its_progress_in_states_that_change_nothing() -> None:

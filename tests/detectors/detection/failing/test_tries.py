@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from detectors.detection.failures import Failures
+from detectors.detection.failing.failures import Failures
 from detectors.instants import MINUTE, SECOND
 from detectors.windows.facts import FactRow
 from detectors.windows.people.crowd import flow_id_of
