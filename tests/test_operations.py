@@ -25,6 +25,8 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
             "e2e/blind/test_starting.py::test_a_broker_that_is_away_is_told_until_it_is_there",
             "e2e/blind/test_starting.py::test_each_bad_certificate_is_told_apart",
             "e2e/blind/test_starting.py::test_a_wrong_password_is_told_until_the_broker_takes_it",
+            "e2e/blind/topics/test_deleted_topics.py"
+            "::test_it_is_told_and_a_worker_that_is_restarted_makes_it_again",
         ),
         "start": (
             "e2e/blind/test_starting.py::test_a_right_that_is_missing_is_named_until_it_is_given",

@@ -16,6 +16,7 @@ from detectors.history.local_calendar import WallClock
 from detectors.policy.policy import Policy
 from streams.cli.configuration import announce, configured, inputs_of, warn_of_settings
 from streams.http.server import AddressTaken
+from streams.ingest.blocks import LogReplaced
 from streams.ingest.settings import Start
 from streams.kafka.admin import TopicProblem
 from streams.kafka.faust_app import look_through_modules
@@ -112,7 +113,7 @@ async def _tune(worker: Worker) -> None:
 
 def _say_failure(failure: BaseException) -> int:
     """Say why a worker cannot go on; returns the exit status."""
-    if isinstance(failure, TopicProblem | Unreadable):
+    if isinstance(failure, TopicProblem | Unreadable | LogReplaced):
         print(failure, file=sys.stderr)
         return 2
     log.error("stopped_by_failure", error=repr(failure), exc_info=failure)

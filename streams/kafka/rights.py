@@ -19,9 +19,10 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from aiokafka.protocol.admin import DescribeGroupsResponse_v3
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+from aiokafka.protocol.api import Request, RequestStruct
+from aiokafka.protocol.types import Array, Boolean, Schema, String
 
+from streams.kafka.inspection.metadata import MetadataRequest
 from streams.kafka.topics import Topics
 
 __all__ = ["LeastRights", "MissingRight", "groups_of", "least_rights", "missing_rights"]
@@ -246,7 +247,7 @@ async def _on_topics(
     client: AIOKafkaClient, needed: Mapping[str, Collection[_Needed]]
 ) -> Iterable[MissingRight]:
     try:
-        answer = await client.send(client.get_random_node(), _MetadataRequest(sorted(needed)))
+        answer = await client.send(client.get_random_node(), MetadataRequest(sorted(needed)))
     except (IncompatibleBrokerVersion, NotImplementedError):
         return []
     missing = []
@@ -282,71 +283,6 @@ async def _on_groups(client: AIOKafkaClient, groups: Iterable[str]) -> Iterable[
 
 def _lacks(bits: int, operation: str) -> bool:
     return bits not in (0, _NOT_TOLD) and not bits & _BITS[operation]
-
-
-class _MetadataResponse(Response):  # type: ignore[misc]  # aiokafka is not typed
-    API_KEY = 3
-    API_VERSION = 8
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            Array(
-                ("node_id", Int32),
-                ("host", String("utf-8")),
-                ("port", Int32),
-                ("rack", String("utf-8")),
-            ),
-        ),
-        ("cluster_id", String("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            Array(
-                ("error_code", Int16),
-                ("topic", String("utf-8")),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    Array(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", Array(Int32)),
-                        ("isr", Array(Int32)),
-                        ("offline_replicas", Array(Int32)),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-            ),
-        ),
-        ("authorized_operations", Int32),
-    )
-
-
-class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
-    API_KEY = 3
-    API_VERSION = 8
-    RESPONSE_TYPE = _MetadataResponse
-    SCHEMA = Schema(
-        ("topics", Array(String("utf-8"))),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-    )
-
-
-class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
-    """Asks for topics with what this client may do with each; aiokafka's own request is of an older version."""
-
-    API_KEY = 3
-
-    def __init__(self, topics: list[str]) -> None:
-        self._topics = topics
-
-    def build(self, request_struct_class: type[_MetadataRequestStruct]) -> _MetadataRequestStruct:
-        return request_struct_class(self._topics, False, False, True)
 
 
 class _DescribeGroupsRequestStruct(RequestStruct):  # type: ignore[misc]

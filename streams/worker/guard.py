@@ -40,7 +40,7 @@ from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.fleet import FleetWatch
 from streams.watchdog.peers import Peers
 from streams.watchdog.pulse import LoopPulse
-from streams.worker.rights_watch import RightsWatch
+from streams.worker.watches.rights_watch import RightsWatch
 
 __all__ = ["Guard", "Unfetched", "follow_states"]
 

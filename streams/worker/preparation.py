@@ -18,13 +18,15 @@ from aiokafka.errors import KafkaError, UnrecognizedBrokerVersion
 from streams.kafka.admin import addressed_partitions, check_clock, check_inputs, create_missing
 from streams.kafka.clients import Backoff, KafkaClients
 from streams.kafka.diagnosis import Diagnosis, diagnose
+from streams.kafka.inspection.metadata import partition_counts
 from streams.kafka.rights import MissingRight, missing_rights
 from streams.kafka.topics import Topics
 from streams.runtime.clocks import REAL_TIMING, Timing
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
-from streams.worker.rights_watch import RightsWatch
 from streams.worker.step_check import check_step
+from streams.worker.watches.rights_watch import RightsWatch
+from streams.worker.watches.topics_watch import TopicsWatch
 
 __all__ = ["KafkaQuestions", "Preparation", "kafka_questions"]
 
@@ -41,6 +43,8 @@ class KafkaQuestions:
 
     Attributes:
         rights: the rights that this worker lacks.
+        partitions: the number of partitions of each topic, 0 where there is none.
+        inputs: the topics that are read.
         topics: creates missing topics and checks the others; raises ``TopicProblem``. The number of partitions of
             the topics on which a record has a partition of its environment or incident.
         diagnose: says why Kafka did not answer one of the others.
@@ -50,6 +54,8 @@ class KafkaQuestions:
     rights: Callable[[], Awaitable[Sequence[MissingRight]]]
     topics: Callable[[], Awaitable[int]]
     diagnose: Callable[[BaseException], Awaitable[Diagnosis]]
+    partitions: Callable[[], Awaitable[Mapping[str, int]]]
+    inputs: Collection[str]
     user: str | None = None
 
 
@@ -93,6 +99,8 @@ def kafka_questions(
         ),
         topics=prepare_topics,
         diagnose=partial(diagnose, kafka),
+        partitions=partial(partition_counts, kafka, {*topics.all(), *inputs}),
+        inputs=inputs,
         user=kafka.get("sasl_plain_username"),
     )
 
@@ -109,7 +117,8 @@ class Preparation:
     Attributes:
         partitions: the number of partitions of the topics on which a record has a partition of its environment or
             incident; 0 until everything is as it must be.
-        rights: reports the rights that this worker lacks; to be followed once it runs.
+        rights: reports the rights that this worker lacks.
+        topics: reports the topics that are gone.
     """
 
     def __init__(
@@ -121,6 +130,7 @@ class Preparation:
         self._timing = timing
         self._logged: tuple[str, float] = ("", float("-inf"))
         self.rights = RightsWatch(kafka.rights, kafka.user, progress, timing)
+        self.topics = TopicsWatch(kafka.partitions, kafka.inputs, progress, timing)
         self.partitions = 0
 
     async def __call__(self) -> None:
@@ -138,6 +148,12 @@ class Preparation:
         self._logged = ("", float("-inf"))
         self._health.ready(_PART)
         self._progress.going(Why.BROKER, _KEY)
+
+    async def follow(self) -> None:
+        """Look at rights and topics again and again, once the worker runs: they may be taken from it."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self.rights.follow())
+            both.create_task(self.topics.follow())
 
     async def _obstacle(self) -> Diagnosis | None:
         """What stands in the way of a start; None if nothing does."""

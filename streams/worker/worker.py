@@ -49,13 +49,13 @@ from streams.watchdog.assembly import make_watchdog, process_name
 from streams.watchdog.peers import Peers
 from streams.watchdog.pulse import LoopPulse
 from streams.watchdog.watchdog import Watchdog
-from streams.worker.broker_watch import BrokerWatch
-from streams.worker.clock_watch import ClockWatch
 from streams.worker.metrics_feed import MetricsFeed, metrics_of
 from streams.worker.options import Role, WorkerOptions
 from streams.worker.pipeline import Pipeline, Surroundings
 from streams.worker.policies.keeper import PolicyKeeper
 from streams.worker.preparation import Preparation, kafka_questions
+from streams.worker.watches.broker_watch import BrokerWatch
+from streams.worker.watches.clock_watch import ClockWatch
 from streams.worker.words import Words
 
 __all__ = ["Role", "Worker", "WorkerOptions"]
@@ -262,7 +262,7 @@ class Worker:
         """Run one pipeline after the other until the worker stops, or cannot go on."""
         try:
             await self._prepare()
-            self._run_beside(self._prepare.rights.follow(), "rights")
+            self._run_beside(self._prepare.follow(), "rights and topics")
             await self._tailer.start()
             if self._keeper is not None:
                 await self._stack.enter_async_context(self._reader.kept())

@@ -96,7 +96,8 @@ def failure_of(error: BaseException, topic: str) -> Failure:
         return Failure(
             Kind.HELD,
             f"a partition of topic {topic} has no leader",
-            "start the brokers that are down: kafka-topics.sh --describe --unavailable-partitions",
+            "start the brokers that are down (kafka-topics.sh --describe --unavailable-partitions), "
+            "or create the topic again if it has been deleted",
         )
     if isinstance(error, _SLOW):
         return Failure(

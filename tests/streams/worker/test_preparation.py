@@ -31,7 +31,12 @@ class World:
         self.health = Health(lambda: self.now)
         self.progress = Progress(lambda: self.now)
         questions = KafkaQuestions(
-            rights=self.rights, topics=self.topics, diagnose=self.diagnose, user="watch"
+            rights=self.rights,
+            topics=self.topics,
+            diagnose=self.diagnose,
+            partitions=self.partitions,
+            inputs=["login-events"],
+            user="watch",
         )
         timing = Timing(sleep=self.sleep, monotonic=lambda: self.now, chance=lambda: 1.0)
         self.prepare = Preparation(questions, self.health, self.progress, timing)
@@ -47,6 +52,9 @@ class World:
         if self.problem is not None:
             raise self.problem
         return 6
+
+    async def partitions(self) -> dict[str, int]:
+        return {}
 
     async def diagnose(self, error: BaseException) -> Diagnosis:
         return EXPIRED

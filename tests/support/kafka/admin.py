@@ -58,6 +58,10 @@ class Admin:
             self._client.create_topics([NewTopic(topic, partitions, replicas, config=dict(settings or {}))])
         )
 
+    def delete(self, topic: str) -> None:
+        """Delete a topic with all that it holds."""
+        _done(self._client.delete_topics([topic]))
+
     def configure(self, topic: str, settings: Mapping[str, str | None]) -> None:
         """Change some settings of a topic; a value of None restores the default of the broker."""
         entries = [

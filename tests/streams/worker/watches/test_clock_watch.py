@@ -7,7 +7,7 @@ import pytest
 from detectors.instants import SECOND
 from streams.runtime.broker_clock import BrokerClock
 from streams.runtime.progress import Progress, Why
-from streams.worker.clock_watch import ClockWatch
+from streams.worker.watches.clock_watch import ClockWatch
 
 
 class Watched:

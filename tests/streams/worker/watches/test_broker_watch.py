@@ -7,7 +7,7 @@ import pytest
 from streams.kafka.diagnosis import Diagnosis
 from streams.runtime.health import Health
 from streams.runtime.progress import Progress, Why
-from streams.worker.broker_watch import BrokerWatch
+from streams.worker.watches.broker_watch import BrokerWatch
 
 
 class Watched:

@@ -1,0 +1,1 @@
+"""What does a worker look at again and again: its broker, clock, rights and topics?"""
