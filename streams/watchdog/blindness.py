@@ -8,7 +8,7 @@ from typing import NamedTuple
 from detectors.instants import SECOND
 from streams.runtime.progress import Obstacle, Why
 
-__all__ = ["CAUSES", "REMEDIES", "Statement", "blind_of", "statements"]
+__all__ = ["CAUSES", "CONSEQUENCES", "REMEDIES", "Statement", "blind_of", "statements"]
 
 #: Obstacles that are named one by one; the rest are counted.
 _NAMED = 4

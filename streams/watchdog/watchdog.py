@@ -17,7 +17,7 @@ from detectors.instants import SECOND, format_instant
 from streams.runtime.health import Health
 from streams.runtime.progress import Obstacle, Progress, Why
 from streams.watchdog.announcer import Announcer
-from streams.watchdog.blindness import CAUSES, Statement, blind_of, statements
+from streams.watchdog.blindness import CAUSES, CONSEQUENCES, Statement, blind_of, statements
 from streams.watchdog.heartbeat import Heartbeat
 from streams.watchdog.lag import LagJudge
 from streams.watchdog.report import Evaluated, Read, Report, ReportedObstacle, Stalls
@@ -34,6 +34,8 @@ _LOOP_SLOW = 5.0
 #: A look that comes so much too late, seconds, and a quarter of ``blind_after``: this process was stopped, and could
 #: observe nothing meanwhile.
 _STOOD_STILL = 5.0
+#: Ends the sentence of a cause that is over, while what follows from it stands.
+_OVER = " That is over; what follows from it is not yet."
 #: All has been well for so long, seconds, before what a dead worker has left open is resolved.
 _WELL_FOR = 3.0
 #: An environment of another worker does not get on from this lag on, seconds; from the second on it is not evaluated by
@@ -145,6 +147,7 @@ class Watchdog:
         if any(one.why in CAUSES for one in blind):
             self._caused_at = now
         said = statements(blind, now=now, clock=clock, pace=self._times.pace)
+        said |= self._not_over(said, obstacles, clock)
         self._log_changes(said)
         self._blind = {
             why: one._replace(sentence=self._mask(one.sentence), remedy=self._mask(one.remedy))
@@ -159,9 +162,9 @@ class Watchdog:
 
     def _is_well(self, obstacles: tuple[Obstacle, ...], now: float, clock: int) -> bool:
         """Whether everything has got on for a while, here and, as far as the topics say, with the other workers."""
-        others = (self._lag_of(to, clock) for to in self._progress.fleet().values())
-        behind = any(max(self._blind_after, _FLEET_BEHIND) < lag < _FLEET_GONE for lag in others)
-        calm = not (obstacles or behind or self._health.waiting() or self._health.stalled())
+        calm = not (
+            obstacles or self._fleet_behind(clock) or self._health.waiting() or self._health.stalled()
+        )
         self._well_since = (self._well_since or now) if calm else None
         return self._well_since is not None and now - self._well_since >= min(
             _WELL_FOR, self._blind_after / 2
@@ -176,6 +179,27 @@ class Watchdog:
             caused_at=self._caused_at,
             known=self._blind,
         )
+
+    def _not_over(
+        self, said: Mapping[Why, Statement], obstacles: tuple[Obstacle, ...], clock: int
+    ) -> dict[Why, Statement]:
+        """What was said of a cause that is over, until evaluation has caught up or is said itself to stand.
+
+        Else people would read that the watch sees again while nothing gets on yet.
+        """
+        stands = self._fleet_behind(clock) or any(one.why in CONSEQUENCES for one in obstacles)
+        if not stands or said.keys() & CONSEQUENCES:
+            return {}
+        causes = {why: one for why, one in self._blind.items() if why in CAUSES and why not in said}
+        return {
+            why: one._replace(sentence=one.sentence.removesuffix(_OVER) + _OVER)
+            for why, one in causes.items()
+        }
+
+    def _fleet_behind(self, clock: int) -> bool:
+        """Whether an environment stays behind, as far as the topics say."""
+        lags = (self._lag_of(to, clock) for to in self._progress.fleet().values())
+        return any(max(self._blind_after, _FLEET_BEHIND) < lag < _FLEET_GONE for lag in lags)
 
     def _look_at_loop(self, now: float) -> None:
         beat = self._progress.last_beat("loop")

@@ -207,6 +207,7 @@ WHATS = ("go", "stand", "kill0", "kill1", "lose0", "lose1", "move", "away")
 
 @settings(max_examples=examples(200))
 @given(st.lists(st.tuples(st.sampled_from(WHATS), st.integers(1, 75)), max_size=12))
+@example([("away", 61), ("stand", 33)])
 @example([("go", 30), *[(f"kill{n % 2}", 9) for n in range(16)]])
 @example([("go", 30), *[("stand", 30), ("move", 1), ("stand", 30), ("lose0", 9)] * 4])
 def test_a_stall_is_said_within_half_a_minute_of_the_limit_and_nothing_else_is(
