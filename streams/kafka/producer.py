@@ -27,6 +27,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0  # seconds, of the backoff
 _BATCH_BYTES = 512 << 10
 #: aiokafka repeats what may succeed later by itself for so long, and only then says what the broker answered.
 _ANSWER_MS = 20_000
+#: A record of so many bytes is not too large: where it is refused for its size, the topic takes none at all.
+_NEVER_TOO_LARGE = 1 << 10
 
 
 class ProducerRecord(NamedTuple):
@@ -51,7 +53,8 @@ class BatchProducer:
 
     A write that the broker answers and does not do is an obstacle (``Why.WRITE``) from its first attempt until it is
     done. A record that is refused for its size would be refused for ever: it is said, handed to ``too_large``, and
-    counts as written, unless the write has a limit of attempts: then the caller is told.
+    counts as written, unless the write has a limit of attempts: then the caller is told. One of at most 1 KiB is
+    repeated: what the topic takes is set wrong.
 
     Args:
         clients: makes the producer.
@@ -185,7 +188,7 @@ class BatchProducer:
                         held = True
                     if failure.kind is Kind.REFUSED:
                         on_refusal()
-                    if give_up() or tried == attempts or is_too_large(error):
+                    if give_up() or tried == attempts or (attempts and is_too_large(error)):
                         raise
                     wait = backoff.failed()
                     log.warning("produce_failed", topic=topic, error=repr(error), retry_in_seconds=wait)
@@ -226,7 +229,7 @@ class BatchProducer:
                 offsets += await self._write_once([record])
                 self._took(topic, record.size)
             except KafkaError as error:
-                if not is_too_large(error):
+                if not is_too_large(error) or record.size <= _NEVER_TOO_LARGE:
                     raise
                 self._pass_by(record, error)
                 offsets.append(None)

@@ -86,6 +86,13 @@ def failure_of(error: BaseException, topic: str) -> Failure:
             f"Kafka cannot store records of topic {topic}: a disk of a broker is full or broken",
             "free space on the disk that the broker's log names, and start that broker again",
         )
+    if is_too_large(error):
+        return Failure(
+            Kind.REFUSED,
+            f"topic {topic} takes no records of a common size",
+            f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+            "--add-config max.message.bytes=1048588",
+        )
     if isinstance(error, errors.UnknownTopicOrPartitionError | errors.InvalidTopicError):
         return Failure(
             Kind.REFUSED,

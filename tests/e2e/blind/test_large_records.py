@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from streams.kafka.embedded_broker import EmbeddedBroker
 from tests.e2e.harness.deployment import TOKEN, deployed, login
 from tests.e2e.harness.watch import QUICKLY_BLIND, Traffic, blind_alerts
 from tests.e2e.harness.worker import until
+from tests.support.brokers import ApacheKafka
 
 pytestmark = [pytest.mark.blind, pytest.mark.timeout(240)]
 
@@ -20,9 +20,9 @@ MOST_BYTES = 256 * 1024
 
 
 async def test_seventy_two_long_notes_hold_up_neither_the_next_outage_nor_the_next_start(
-    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+    apache_kafka: ApacheKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    async with deployed(embedded_broker.address, topic_prefix, tmp_path, policy=QUICKLY_BLIND) as deployment:
+    async with deployed(apache_kafka.address, topic_prefix, tmp_path, policy=QUICKLY_BLIND) as deployment:
         worker = deployment.worker
         worker.start()
         await worker.ready()

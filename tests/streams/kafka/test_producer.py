@@ -179,11 +179,14 @@ def larger_than(limit: int, *, together: bool = False) -> Refuse:
     return refuse
 
 
+LARGE = b"x" * 1_200
+
+
 async def test_a_batch_that_is_too_large_is_written_record_by_record() -> None:
     on = Fixture()
-    on.broker.refuse = larger_than(10, together=True)
-    await on.producer.write(records("t", b"12345678", b"12345678"))
-    assert on.broker.taken == [("t", b"12345678")] * 2
+    on.broker.refuse = larger_than(1_500, together=True)
+    await on.producer.write(records("t", LARGE, LARGE))
+    assert on.broker.taken == [("t", LARGE)] * 2
     assert on.said() == []
 
 
@@ -193,26 +196,41 @@ async def test_a_record_that_is_too_large_is_tried_once_set_aside_and_said_until
     on = Fixture()
     aside: list[tuple[bytes | None, str]] = []
     on.producer.too_large = lambda record, why: aside.append((record.value, why))
-    on.broker.refuse = larger_than(10)
-    await on.producer.write(records("t", b"small", b"x" * 20, b"last"))
+    on.broker.refuse = larger_than(1_500)
+    await on.producer.write(records("t", b"small", b"x" * 2_000, b"last"))
     assert on.broker.taken == [("t", b"small"), ("t", b"last")]
     assert on.retries == 0
-    assert [value for value, _ in aside] == [b"x" * 20]
-    assert "20 bytes" in aside[0][1]
+    assert [value for value, _ in aside] == [b"x" * 2_000]
+    assert "2000 bytes" in aside[0][1]
     assert [key for key, _ in on.said()] == ["t:size"]
     await on.producer.write(records("t", b"small"))
     assert [key for key, _ in on.said()] == ["t:size"]
     on.broker.refuse = lambda topic, values: None
-    await on.producer.write(records("t", b"x" * 20))
+    await on.producer.write(records("t", b"x" * 2_000))
     assert on.said() == []
 
 
 async def test_a_caller_who_asked_for_few_attempts_is_told_that_a_record_is_too_large() -> None:
     on = Fixture()
-    on.broker.refuse = larger_than(10)
+    on.broker.refuse = larger_than(1_500)
     with pytest.raises(MessageSizeTooLargeError):
-        await on.producer.write(records("incident-inputs", b"x" * 20), attempts=2)
+        await on.producer.write(records("incident-inputs", b"x" * 2_000), attempts=2)
     assert (on.retries, on.said()) == (0, [])
+
+
+async def test_a_topic_that_takes_not_even_small_records_is_repeated_and_said_until_it_does() -> None:
+    on = Fixture()
+    aside: list[bytes | None] = []
+    on.producer.too_large = lambda record, why: aside.append(record.value)
+    on.broker.refuse = larger_than(10)
+    writing = asyncio.create_task(on.producer.append(records("watch-state", b"1", b"a claim of some bytes")))
+    await on.let_run()
+    (obstacle,) = on.progress.obstacles()
+    assert (obstacle.why, obstacle.key, obstacle.since) == (Why.WRITE, "watch-state", 100.0)
+    assert "max.message.bytes" in obstacle.remedy
+    on.broker.refuse = lambda topic, values: None
+    assert None not in await writing
+    assert (aside, on.said()) == ([], [])
 
 
 # -- what no verdict needs -------------------------------------------------------------------------------------
