@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from detectors.windows.facts import ON_TIME, TOO_LATE, FactRow
@@ -57,7 +57,9 @@ def given_rows(
     """Return the rows that each engine had, with T moved on in cuts; all rows are known from the first on."""
     evaluator = Evaluator(POLICY, lambda env: cast(Any, Engine()))
     for place, env, late in rows:
-        evaluator.add({env: [row(place, env, late)]})
+        one = [row(place, env, late)]
+        evaluator.settle_arrivals(env, one)
+        evaluator.add({env: one})
     for cut in (*sorted(set(cuts)), 3 * STEPS):
         evaluator.advance(START + cut * STEP)
     return {env: sorted(cast(Any, engine).rows) for env, engine in evaluator.engines.items()}
@@ -74,6 +76,7 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.lists(st.integers(1, 2 * STEPS), max_size=5))
+@example([(0, "green", 0), (0, "other", 0), (1, "qa", -4), (1, "blue", 0)], [1])
 def test_the_first_in_the_order_of_t_and_name_are_kept_however_t_moves(
     rows: list[tuple[int, str, int]], cuts: list[int]
 ) -> None:
