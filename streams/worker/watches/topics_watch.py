@@ -18,6 +18,8 @@ __all__ = ["TopicsWatch"]
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = 20.0  # seconds
+#: A broker that has just started may know no topic yet: what seems to be wrong is looked at again so soon, seconds.
+_LOOK_AGAIN = 5.0
 _RESTART = "restart the workers one after the other: the first creates it anew, empty"
 
 
@@ -43,16 +45,17 @@ class TopicsWatch:
         self._progress = progress
         self._timing = timing
         self._known: dict[str, int] = {}
+        self._seemed: dict[str, tuple[str, str]] = {}
         self._wrong: set[str] = set()
 
     async def follow(self) -> None:
         """Look at once, and then again and again."""
         while True:
             await self.look()
-            await self._timing.sleep(_LOOK_EVERY)
+            await self._timing.sleep(_LOOK_AGAIN if self._seemed.keys() - self._wrong else _LOOK_EVERY)
 
     async def look(self) -> None:
-        """Report what is wrong with the topics now, and what is right again."""
+        """Report what two looks in turn have found wrong with the topics, and what is right again."""
         try:
             found = await self._partitions()
         except (KafkaError, OSError, UnrecognizedBrokerVersion):
@@ -62,7 +65,9 @@ class TopicsWatch:
                 topic not in self._known or (topic in self._inputs and number > self._known[topic])
             ):
                 self._known[topic] = number
-        now = {topic: told for topic in found if (told := self._told(topic, found[topic])) is not None}
+        seems = {topic: told for topic in found if (told := self._told(topic, found[topic])) is not None}
+        now = {topic: told for topic, told in seems.items() if topic in self._seemed}
+        self._seemed = seems
         for topic, (sentence, remedy) in now.items():
             self._progress.stuck(Why.BROKER, sentence, key=f"topic {topic}", remedy=remedy)
             if topic not in self._wrong:

@@ -24,6 +24,7 @@ class World:
         self.found: Mapping[str, int] | None = {INPUT: 4, OWN: 4}
         self.progress = Progress(lambda: 0.0)
         self.looks = 0
+        self.slept: list[float] = []
         self.watch = TopicsWatch(self.partitions, [INPUT], self.progress, Timing(sleep=self.sleep))
 
     async def partitions(self) -> Mapping[str, int]:
@@ -33,11 +34,14 @@ class World:
         return self.found
 
     async def sleep(self, seconds: float) -> None:
-        if self.looks == 3:
+        self.slept.append(seconds)
+        if self.looks == 4:
             raise asyncio.CancelledError
 
     async def look(self, found: Mapping[str, int] | None) -> list[str]:
+        """What is said once it has looked twice."""
         self.found = found
+        await self.watch.look()
         await self.watch.look()
         obstacles = self.progress.obstacles()
         assert all(one.why is Why.BROKER for one in obstacles)
@@ -77,11 +81,23 @@ async def test_what_was_never_there_and_what_is_not_told_is_no_obstacle() -> Non
     assert await world.look({}) == []
 
 
-async def test_it_looks_at_once_and_again() -> None:
+async def test_a_broker_that_knows_no_topic_for_a_moment_is_asked_again_soon_and_nothing_is_said() -> None:
     world = World()
+    await world.look({INPUT: 4, OWN: 4})
+    for found in ({INPUT: 4, OWN: 0}, {INPUT: 4, OWN: 4}, {INPUT: 4, OWN: 0}):
+        world.found = found
+        await world.watch.look()
+        assert world.progress.obstacles() == ()
+
+
+async def test_it_looks_at_once_and_again_and_sooner_where_something_seems_wrong() -> None:
+    world = World()
+    await world.watch.look()
+    world.found = {INPUT: 4, OWN: 0}
     with pytest.raises(asyncio.CancelledError):
         await world.watch.follow()
-    assert world.looks == 3
+    assert world.slept == [5.0, 20.0, 20.0]
+    assert len(world.progress.obstacles()) == 1
 
 
 @given(st.lists(st.dictionaries(st.sampled_from([INPUT, OWN, "sli"]), st.integers(0, 6)), max_size=8))
