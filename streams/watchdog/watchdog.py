@@ -146,8 +146,7 @@ class Watchdog:
         blind = self._blind_now(obstacles, now)
         if any(one.why in CAUSES for one in blind):
             self._caused_at = now
-        said = statements(blind, now=now, clock=clock, pace=self._times.pace)
-        said |= self._not_over(said, obstacles, clock)
+        said = self._statements(blind, obstacles, now, clock)
         self._log_changes(said)
         self._blind = {
             why: one._replace(sentence=self._mask(one.sentence), remedy=self._mask(one.remedy))
@@ -179,6 +178,13 @@ class Watchdog:
             caused_at=self._caused_at,
             known=self._blind,
         )
+
+    def _statements(
+        self, blind: list[Obstacle], obstacles: tuple[Obstacle, ...], now: float, clock: int
+    ) -> dict[Why, Statement]:
+        """What is to be said now, by kind."""
+        said = statements(blind, now=now, clock=clock, pace=self._times.pace)
+        return said | self._not_over(said, obstacles, clock)
 
     def _not_over(
         self, said: Mapping[Why, Statement], obstacles: tuple[Obstacle, ...], clock: int
@@ -275,7 +281,7 @@ class Watchdog:
         now, clock = self._times.monotonic(), self._times.clock()
         obstacles = self._progress.obstacles()
         blind = self._blind_now(obstacles, now)
-        said = statements(blind, now=now, clock=clock, pace=self._times.pace)
+        said = self._statements(blind, obstacles, now, clock)
         waiting = self._health.waiting()
         here = self._progress.evaluated_to()
         beat = self._progress.last_beat("loop")

@@ -168,8 +168,14 @@ def test_a_cause_is_over_once_what_follows_from_it_is(world: World) -> None:
     world.progress.going(Why.WRITE, "incidents")
     world.wait(10)
     assert world.pagerduty.take() == [("blind", "write")]
+    assert (
+        world.watchdog.report()
+        .blind["write"]
+        .startswith("Topic incidents refuses records. That is over; what follows from it is not yet.")
+    )
     world.wait(3, evaluating="prod")
     assert world.pagerduty.take() == [("seeing", "write")]
+    assert world.watchdog.report().blind == {}
 
 
 def test_a_cause_that_comes_and_goes_does_not_hide_what_follows_from_it(world: World) -> None:
