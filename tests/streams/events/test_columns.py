@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -22,6 +23,7 @@ from streams.events.columns import AT_A_TIME, columns_of, instants_of, times_of
 from streams.events.decode import decode, decode_plain
 from streams.events.kinds import Fields
 from streams.events.login_event import LoginEvent, person_id
+from streams.events.somebody import says_who
 from streams.events.validation import Rejection
 from tests.streams.events.strategies import broken, event_bytes, instants, odd_events, plain_events
 from tests.support.depth import examples
@@ -30,14 +32,18 @@ from tests.support.depth import examples
 def kind_of_event(event: LoginEvent) -> tuple[Any, ...]:
     """What makes the kind of an event, as its fields state it."""
     failed = spelt(event.outcome) == "failure"
-    name = (event.error_class or "").split("::")[-1].lower() if failed else ""
+    said = event.error_class or ""
+    name = ("other" if says_who(said) else said.split("::")[-1].lower()) if failed else ""
+    code = event.error_code or ""
     env = spelt(event.env) or ""
     return (
         {"production": "prod", "eks-prod": "prod", "eks-staging": "staging"}.get(env, env),
         (spelt(event.auth_method), spelt(event.csp), spelt(event.client_id)),
         spelt(event.step),
         spelt(event.outcome),
-        ("other" if len(event.error_code or "") > 64 else event.error_code or "") if failed else "",
+        ("other" if len(code) > 64 or says_who(code) or re.search(r"\d{9}", code) else code)
+        if failed
+        else "",
         (spelt(name) or "").removesuffix("error") or spelt(name) if name else "",
     )
 
@@ -46,6 +52,8 @@ def spelt(value: str | None) -> str | None:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789_.:-"
     if value is None:
         return None
+    if says_who(value):
+        return "other"
     lower = value.lower()
     return lower if 1 <= len(lower) <= 64 and set(lower) <= set(letters) else "other"
 
@@ -75,6 +83,10 @@ def alike(values: Sequence[bytes | None]) -> None:
 
 
 @settings(max_examples=examples(60))
+@example(
+    [event_bytes(client_id="0::0"), event_bytes(outcome="failure", error_code="::1", error_class="a@b.org")],
+    1,
+)
 @given(
     st.lists(st.one_of(plain_events(), plain_events(), odd_events(), broken(), st.none()), max_size=12),
     st.integers(1, 4),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.runtime.progress import Progress, Why
@@ -92,6 +92,7 @@ class Log:
         shutil.copyfile(self.path, copy)
         os.truncate(self.path, 0)
         self._stamp(copy)
+        self._stamp(self.path)
 
     def _older(self) -> Path:
         self._rotations += 1
@@ -202,6 +203,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example(["copy", "rename", "write", "rename", "write"])
 async def test_no_line_is_lost_and_one_that_comes_again_has_its_name(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder))
